@@ -1,0 +1,33 @@
+//! What a process is: pids, signals, exit reasons, links, monitors, mailboxes, names, timers,
+//! rights and limits, as pure values and state machines.
+//!
+//! Invariants of this room:
+//! * no async, no wasm, no clock, no randomness, no I/O: time and ids come in as arguments;
+//! * a decision returns what is to be done, it never does it;
+//! * every queue and table has a limit in [`Limits`], and what happens there is a returned value.
+//!
+//! The rules are those of Erlang/OTP ("ref_man_processes" of its reference manual); where a rule
+//! of the old Lunatic ABI differs, `docs/semantics.md` lists it.
+#![forbid(unsafe_code)]
+
+mod limits;
+mod mailbox;
+mod message;
+mod names;
+mod pid;
+mod process;
+mod reason;
+mod rights;
+mod signal;
+mod timers;
+
+pub use limits::{Limits, NodeLimits};
+pub use mailbox::{Envelope, Filter, Mailbox, SCAN_MAX, Scan};
+pub use message::{MESSAGE_OVERHEAD_BYTES, Message, Resource};
+pub use names::{NameTaken, Names};
+pub use pid::{Pid, Ref, Tag};
+pub use process::{Delivery, LinkOutcome, Obituary, Process, TrapExit};
+pub use reason::{ExitReason, Frame, Trap};
+pub use rights::Rights;
+pub use signal::Signal;
+pub use timers::{TimerKey, TimerQueue};

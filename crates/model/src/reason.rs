@@ -1,0 +1,80 @@
+//! Exit reasons: why a process ended, as a value that carries its cause.
+//!
+//! A reason is cloned to every link and monitor of a process, so what is large sits behind an `Arc`.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a process ended, or why an exit signal asks it to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ExitReason {
+    /// The entry function returned, or the program called `proc_exit(0)`.
+    Normal,
+    /// An orderly stop was asked for.
+    Shutdown,
+    /// `kill`: as the reason of an exit signal that is not from a link, it cannot be trapped. Through
+    /// a link it is an ordinary reason.
+    Kill,
+    /// The process was killed. What others hear of a process that received `Kill`.
+    Killed,
+    /// The process at the other end never existed or had ended already.
+    NoProcess,
+    /// The node of the other process was lost.
+    NoConnection,
+    /// The program called `proc_exit` with this status, which is not 0.
+    Exit(i32),
+    /// WebAssembly or a host function trapped.
+    Trap(Arc<Trap>),
+    /// The process could not do what its spawner asked, for example its entry does not exist.
+    Error(Arc<str>),
+    /// A bug of the runtime ended this process, and only this one.
+    HostPanic(Arc<str>),
+    /// The process went over the limit of this name.
+    Limit(&'static str),
+    /// Data that a program chose.
+    Custom(Arc<[u8]>),
+}
+
+/// What is known of a trap.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Trap {
+    /// What happened, in one sentence.
+    pub message: String,
+    /// The calls that led there, innermost first.
+    pub frames: Vec<Frame>,
+}
+
+/// One call in the backtrace of a trap.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Frame {
+    /// The function's demangled name, or its index where the module has no names.
+    pub function: String,
+    /// `file:line` where the module carries debug information.
+    pub location: Option<String>,
+}
+
+impl ExitReason {
+    /// Everything but [`ExitReason::Normal`]: what the old ABI calls a failure.
+    pub fn is_failure(&self) -> bool {
+        *self != ExitReason::Normal
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitReason::Normal => f.write_str("normal"),
+            ExitReason::Shutdown => f.write_str("shutdown"),
+            ExitReason::Kill => f.write_str("kill"),
+            ExitReason::Killed => f.write_str("killed"),
+            ExitReason::NoProcess => f.write_str("noproc"),
+            ExitReason::NoConnection => f.write_str("noconnection"),
+            ExitReason::Exit(code) => write!(f, "exited with status {code}"),
+            ExitReason::Trap(trap) => write!(f, "trap: {}", trap.message),
+            ExitReason::Error(text) => write!(f, "error: {text}"),
+            ExitReason::HostPanic(text) => write!(f, "bug in the runtime: {text}"),
+            ExitReason::Limit(name) => write!(f, "went over its limit {name}"),
+            ExitReason::Custom(data) => write!(f, "{}", String::from_utf8_lossy(data)),
+        }
+    }
+}

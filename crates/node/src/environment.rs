@@ -1,0 +1,225 @@
+//! An environment: a set of processes that can reach each other, with names of its own.
+//!
+//! Here signals find their receiver. A signal that finds none is answered on the dead one's behalf,
+//! so that a link or monitor to nothing tells `noproc`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lunatic_model::{Delivery, ExitReason, Limits, LinkOutcome, Message, Pid, Signal, Tag};
+
+use crate::lock;
+use crate::names::Directory;
+use crate::node::Inner;
+use crate::process::{Body, Process};
+
+const SHARDS: usize = 32;
+
+/// Why a process was not spawned. Nothing is left of the attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The node is full.
+    #[error("the node runs processes_max = {0} processes already; end some, or raise the limit")]
+    ProcessesMax(usize),
+    /// The environment is being ended.
+    #[error("the environment is ending, so nothing can be spawned in it")]
+    Closing,
+}
+
+/// A set of processes that can reach each other.
+pub struct Environment {
+    node: Arc<Inner>,
+    public_id: u64,
+    shards: [Mutex<HashMap<u64, Arc<Process>, BuildHasherDefault<SerialHasher>>>; SHARDS],
+    directory: Directory,
+    closing: AtomicBool,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("public_id", &self.public_id).finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    pub(crate) fn new(node: Arc<Inner>, public_id: u64) -> Arc<Environment> {
+        Arc::new(Environment {
+            node,
+            public_id,
+            shards: std::array::from_fn(|_| Mutex::default()),
+            directory: Directory::default(),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// The number that old programs see.
+    pub fn public_id(&self) -> u64 {
+        self.public_id
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Inner> {
+        &self.node
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Makes the identity of a new process. It can be built up (and dropped again) without anybody
+    /// seeing it, until it is started.
+    pub fn prepare(
+        self: &Arc<Self>,
+        entry: impl Into<Arc<str>>,
+        limits: Arc<Limits>,
+    ) -> Result<Arc<Process>, SpawnError> {
+        if self.closing.load(Ordering::SeqCst) {
+            return Err(SpawnError::Closing);
+        }
+        let place = self.node.reserve_place()?;
+        let pid = self.node.next_pid();
+        Ok(Process::new(self.clone(), pid, entry.into(), limits, place))
+    }
+
+    /// Lets a prepared process run. With `link`, it and `link.0` are linked before its first step,
+    /// and if that process has ended already, this one hears of it at once.
+    pub fn start(&self, process: Arc<Process>, body: Body, link: Option<(&Process, Tag)>) {
+        process.set_body(body);
+        let pid = process.pid();
+        lock(self.shard(pid.serial)).insert(pid.serial, process.clone());
+        if let Some((parent, tag)) = link {
+            // The child's end has no tag: only its parent chose one.
+            process.link_to(parent.pid(), Tag::NONE);
+            let parents_end = parent.with_state(|state| state.link(pid, tag));
+            debug_assert!(parents_end.is_none() || parent.pid() != pid);
+        }
+        if self.closing.load(Ordering::SeqCst) {
+            // It may have come too late for the sweep that ends all.
+            process.kill();
+        }
+        process.wake_by_ref();
+    }
+
+    fn shard(
+        &self,
+        serial: u64,
+    ) -> &Mutex<HashMap<u64, Arc<Process>, BuildHasherDefault<SerialHasher>>> {
+        &self.shards[(serial % SHARDS as u64) as usize]
+    }
+
+    /// A live process.
+    pub fn find(&self, pid: Pid) -> Option<Arc<Process>> {
+        let process = lock(self.shard(pid.serial)).get(&pid.serial).cloned()?;
+        (process.pid() == pid).then_some(process)
+    }
+
+    /// The pid that an old program means by a serial.
+    pub fn pid_of(&self, serial: u64) -> Pid {
+        Pid { serial, ..self.node.pid_base() }
+    }
+
+    /// Whether the process lives.
+    pub fn exists(&self, pid: Pid) -> bool {
+        self.find(pid).is_some_and(|process| process.with_state(|state| state.is_alive()))
+    }
+
+    /// Live processes.
+    pub fn processes(&self) -> Vec<Pid> {
+        let pids = |shard: &Mutex<HashMap<u64, Arc<Process>, _>>| {
+            lock(shard).values().map(|process| process.pid()).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(pids).collect()
+    }
+
+    /// Kills every process, and refuses new ones from now on.
+    pub fn kill_all(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        for shard in &self.shards {
+            let processes: Vec<_> = lock(shard).values().cloned().collect();
+            processes.iter().for_each(|process| process.kill());
+        }
+    }
+
+    pub(crate) fn remove(&self, pid: Pid) {
+        lock(self.shard(pid.serial)).remove(&pid.serial);
+    }
+
+    /// Delivers a signal that never waits.
+    pub fn signal(&self, to: Pid, signal: Signal) {
+        // Only a message of a process can come back, and its sender uses `try_send`.
+        drop(self.try_signal(to, signal));
+    }
+
+    /// Delivers a signal; a message that meets a full mailbox comes back.
+    pub(crate) fn try_signal(&self, to: Pid, signal: Signal) -> Result<(), Message> {
+        let delivery = match self.find(to) {
+            Some(process) => process.deliver(signal),
+            None => Delivery::Dead(signal),
+        };
+        match delivery {
+            Delivery::Done | Delivery::Wake => Ok(()),
+            Delivery::Answer(asker, answer) => {
+                self.signal(asker, answer);
+                Ok(())
+            }
+            Delivery::Full(message) => Err(message),
+            Delivery::Dead(signal) => {
+                self.answer_for_the_dead(to, signal);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a process that does not exist answers.
+    fn answer_for_the_dead(&self, dead: Pid, signal: Signal) {
+        match signal {
+            Signal::Link { from, .. } => {
+                let reason = ExitReason::NoProcess;
+                self.signal(from, Signal::Exit { from: dead, reason, link: true });
+            }
+            Signal::Unlink { from, id } => {
+                self.signal(from, Signal::UnlinkAck { from: dead, id });
+            }
+            Signal::Monitor { from, reference } => {
+                let reason = ExitReason::NoProcess;
+                self.signal(from, Signal::Down { reference, from: dead, reason });
+            }
+            Signal::Message(_)
+            | Signal::Timer(_)
+            | Signal::Exit { .. }
+            | Signal::UnlinkAck { .. }
+            | Signal::Demonitor { .. }
+            | Signal::Down { .. } => {}
+        }
+    }
+
+    /// Tells a linked process of an end, and learns what that did.
+    pub(crate) fn tell_link(&self, to: Pid, from: Pid, reason: ExitReason) -> LinkOutcome {
+        match self.find(to) {
+            Some(process) => process.link_exit(from, reason),
+            None => LinkOutcome::Gone,
+        }
+    }
+}
+
+/// Serials are dense numbers that no guest chooses: a multiplication spreads them well enough.
+#[derive(Default)]
+pub(crate) struct SerialHasher(u64);
+
+impl Hasher for SerialHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte) ^ self.0.rotate_left(8));
+        }
+    }
+
+    fn write_u64(&mut self, serial: u64) {
+        self.0 = serial.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+}

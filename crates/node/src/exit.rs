@@ -1,0 +1,32 @@
+//! What is told about a process that failed on its own account.
+
+use std::sync::Arc;
+
+use lunatic_model::{ExitReason, LinkOutcome, Pid};
+
+/// How many linked processes a report names; the rest is counted.
+pub(crate) const LINKS_REPORTED_MAX: usize = 16;
+
+/// The end of one process.
+#[derive(Clone, Debug)]
+pub struct ExitReport {
+    /// Who ended.
+    pub pid: Pid,
+    /// The names that led to it.
+    pub names: Vec<Arc<str>>,
+    /// The function in which it started.
+    pub entry: Arc<str>,
+    /// Why.
+    pub reason: ExitReason,
+    /// What its end did to the processes linked to it, at most the first sixteen.
+    pub links: Vec<(Pid, LinkOutcome)>,
+    /// Linked processes that `links` does not list.
+    pub links_unlisted: usize,
+}
+
+/// Hears of processes that failed on their own account: by a trap, a status other than 0, a limit,
+/// a bug of the runtime. Those that a link or a request ended are part of another's report.
+pub trait Observer: Send + Sync {
+    /// Called by a worker, so it must not block for long.
+    fn exited(&self, report: &ExitReport);
+}

@@ -1,0 +1,201 @@
+//! A node: the scheduler, the timers and the I/O runtime that all its environments share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+
+use lunatic_model::{NodeLimits, Pid, Ref};
+
+use crate::environment::{Environment, SpawnError};
+use crate::exit::{ExitReport, Observer};
+use crate::lock;
+use crate::process::Process;
+use crate::scheduler::{OnPulse, Scheduler};
+use crate::timers::Timers;
+
+/// How a node is set up.
+pub struct NodeOptions {
+    /// Threads that run processes; `None` means one for each core.
+    pub workers: Option<usize>,
+    /// The bounds of the node.
+    pub limits: NodeLimits,
+    /// Hears of failures.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Makes running bodies yield soon; called by a thread of its own while processes run.
+    pub on_pulse: OnPulse,
+}
+
+impl Default for NodeOptions {
+    fn default() -> NodeOptions {
+        NodeOptions {
+            workers: None,
+            limits: NodeLimits::default(),
+            observer: None,
+            on_pulse: Box::new(|| {}),
+        }
+    }
+}
+
+/// Why a node did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system refused a thread or an event queue.
+    #[error("the system gives the node no more threads or descriptors")]
+    System(#[from] std::io::Error),
+}
+
+/// Figures of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Processes that live or are being spawned.
+    pub processes: usize,
+    /// Processes that have ended.
+    pub exits: u64,
+}
+
+/// A node. Dropping it ends its threads; processes that still live are cut off.
+pub struct Node {
+    inner: Arc<Inner>,
+    timer_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Taken at the end, since the I/O runtime must not be dropped where it would wait.
+    io: Mutex<Option<tokio::runtime::Runtime>>,
+}
+
+/// What processes and environments know of their node.
+pub(crate) struct Inner {
+    limits: NodeLimits,
+    observer: Option<Arc<dyn Observer>>,
+    timers: Arc<Timers>,
+    scheduler: OnceLock<Scheduler>,
+    places: AtomicUsize,
+    serials: AtomicU64,
+    refs: AtomicU64,
+    exits: AtomicU64,
+}
+
+impl Node {
+    /// Starts the threads of a node.
+    pub fn start(options: NodeOptions) -> Result<Node, StartError> {
+        let io = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("io")
+            .enable_all()
+            .build()?;
+        let timers = Timers::new(options.limits.timers_max);
+        let inner = Arc::new(Inner {
+            limits: options.limits,
+            observer: options.observer,
+            timers: timers.clone(),
+            scheduler: OnceLock::new(),
+            places: AtomicUsize::new(0),
+            serials: AtomicU64::new(0),
+            refs: AtomicU64::new(0),
+            exits: AtomicU64::new(0),
+        });
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = options.workers.unwrap_or_else(cores).max(1);
+        let scheduler = Scheduler::start(workers, io.handle(), timers.clone(), options.on_pulse)?;
+        let _ = inner.scheduler.set(scheduler);
+        let timer_thread = Mutex::new(Some(timers.start()?));
+        Ok(Node { inner, timer_thread, io: Mutex::new(Some(io)) })
+    }
+
+    /// A new environment; old programs see `public_id`.
+    pub fn environment(&self, public_id: u64) -> Arc<Environment> {
+        Environment::new(self.inner.clone(), public_id)
+    }
+
+    /// Current figures.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            processes: self.inner.places.load(Ordering::Relaxed),
+            exits: self.inner.exits.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The bounds of the node.
+    pub fn limits(&self) -> &NodeLimits {
+        &self.inner.limits
+    }
+
+    /// Ends all threads of the node.
+    pub fn stop(&self) {
+        if let Some(scheduler) = self.inner.scheduler.get() {
+            scheduler.stop();
+        }
+        self.inner.timers.stop();
+        if let Some(thread) = lock(&self.timer_thread).take() {
+            let _ = thread.join();
+        }
+        if let Some(io) = lock(&self.io).take() {
+            // A guest's file operation may hang for ever: nobody waits for it.
+            io.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A process's place among `processes_max`, given back when the last handle of the process goes.
+pub(crate) struct Place(Arc<Inner>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    pub(crate) fn reserve_place(self: &Arc<Self>) -> Result<Place, SpawnError> {
+        let max = self.limits.processes_max;
+        if self.places.fetch_add(1, Ordering::Relaxed) >= max {
+            self.places.fetch_sub(1, Ordering::Relaxed);
+            return Err(SpawnError::ProcessesMax(max));
+        }
+        Ok(Place(self.clone()))
+    }
+
+    /// The node part of every pid made here.
+    pub(crate) fn pid_base(&self) -> Pid {
+        Pid { node: 0, incarnation: 0, serial: 0 }
+    }
+
+    pub(crate) fn next_pid(&self) -> Pid {
+        Pid { serial: self.serials.fetch_add(1, Ordering::Relaxed) + 1, ..self.pid_base() }
+    }
+
+    pub(crate) fn next_ref(&self) -> Ref {
+        let serial = self.refs.fetch_add(1, Ordering::Relaxed) + 1;
+        Ref { node: 0, incarnation: 0, serial }
+    }
+
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
+        &self.timers
+    }
+
+    pub(crate) fn ready(&self, process: Arc<Process>) {
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.ready(process);
+        }
+    }
+
+    pub(crate) fn requeue(&self, process: Arc<Process>) {
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.requeue(process);
+        }
+    }
+
+    pub(crate) fn count_exit(&self) {
+        self.exits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn observe(&self, report: &ExitReport) {
+        if let Some(observer) = &self.observer {
+            observer.exited(report);
+        }
+    }
+}

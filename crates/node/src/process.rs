@@ -1,0 +1,440 @@
+//! One process as the scheduler sees it: its state behind a lock, its body, and its turn.
+//!
+//! `turn` says who may touch the body: nobody while it is IDLE or QUEUED, the worker that runs it
+//! while RUNNING or NOTIFIED. Waking moves IDLE to QUEUED (and queues it, once) and RUNNING to
+//! NOTIFIED (the worker queues it again after the turn).
+//!
+//! The end of a process, always in this order: its body is dropped with all that it owns; names
+//! are taken away and it leaves the table; unread messages are dropped; linked processes get exit
+//! signals, watchers get downs; then whoever joined it is woken. The last steps take several turns
+//! when there are many to tell, so that a worker is never held.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use lunatic_model::{
+    Delivery, ExitReason, Limits, LinkOutcome, Message, Obituary, Pid, Process as State, Ref,
+    Signal, Tag, TrapExit,
+};
+
+use crate::environment::Environment;
+use crate::exit::{ExitReport, LINKS_REPORTED_MAX};
+use crate::lock;
+use crate::node::Place;
+use crate::timers::Sleep;
+
+/// What a process runs.
+pub type Body = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
+
+/// How many processes are told of an end in one turn.
+const TOLD_PER_TURN: usize = 512;
+
+const IDLE: u8 = 0;
+const QUEUED: u8 = 1;
+const RUNNING: u8 = 2;
+const NOTIFIED: u8 = 3;
+
+/// A process.
+pub struct Process {
+    pid: Pid,
+    entry: Arc<str>,
+    environment: Arc<Environment>,
+    limits: Arc<Limits>,
+    state: Mutex<State>,
+    turn: AtomicU8,
+    /// Follows the state, to be read without the lock.
+    exiting: AtomicBool,
+    releasing: AtomicBool,
+    timers: AtomicUsize,
+    phase: Mutex<Phase>,
+    ended: OnceLock<ExitReason>,
+    joiners: Mutex<Vec<Waker>>,
+    _place: Place,
+}
+
+enum Phase {
+    Prepared,
+    Running(Body),
+    Announcing(Box<Announcement>),
+    Done,
+}
+
+struct Announcement {
+    obituary: Obituary,
+    report: ExitReport,
+    own_failure: bool,
+}
+
+impl Process {
+    pub(crate) fn new(
+        environment: Arc<Environment>,
+        pid: Pid,
+        entry: Arc<str>,
+        limits: Arc<Limits>,
+        place: Place,
+    ) -> Arc<Process> {
+        Arc::new(Process {
+            pid,
+            entry,
+            environment,
+            state: Mutex::new(State::new(pid, limits.clone())),
+            limits,
+            turn: AtomicU8::new(IDLE),
+            exiting: AtomicBool::new(false),
+            releasing: AtomicBool::new(false),
+            timers: AtomicUsize::new(0),
+            phase: Mutex::new(Phase::Prepared),
+            ended: OnceLock::new(),
+            joiners: Mutex::default(),
+            _place: place,
+        })
+    }
+
+    /// Its identity.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Where it lives.
+    pub fn environment(&self) -> &Arc<Environment> {
+        &self.environment
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// Its reason to end, from the moment at which others can hear of it.
+    pub fn ended(&self) -> Option<&ExitReason> {
+        self.ended.get()
+    }
+
+    /// Waits until the process has ended and everybody has been told.
+    pub async fn join(&self) -> ExitReason {
+        std::future::poll_fn(|cx| {
+            let mut joiners = lock(&self.joiners);
+            match self.ended.get() {
+                Some(reason) => Poll::Ready(reason.clone()),
+                None => {
+                    joiners.retain(|waker| !waker.will_wake(cx.waker()));
+                    joiners.push(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether the process must end as soon as it can.
+    pub fn is_exiting(&self) -> bool {
+        self.exiting.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = lock(&self.state);
+        let result = act(&mut state);
+        if state.exiting().is_some() {
+            self.exiting.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Links itself with another process. If that one is dead, the exit signal comes at once.
+    pub fn link(&self, to: Pid, tag: Tag) {
+        if let Some(signal) = self.with_state(|state| state.link(to, tag)) {
+            self.environment.signal(to, signal);
+        }
+    }
+
+    /// This end of a link whose other end the caller makes.
+    pub(crate) fn link_to(&self, peer: Pid, tag: Tag) {
+        self.with_state(|state| state.deliver(Signal::Link { from: peer, tag }));
+    }
+
+    /// Removes a link; from now on its exit signals have no effect here.
+    pub fn unlink(&self, from: Pid) {
+        if let Some(signal) = self.with_state(|state| state.unlink(from)) {
+            self.environment.signal(from, signal);
+        }
+    }
+
+    /// Watches another process. If that one is dead, the down comes at once.
+    pub fn monitor(&self, target: Pid) -> Ref {
+        let reference = self.environment.node().next_ref();
+        if let Some(signal) = self.with_state(|state| state.monitor(reference, target)) {
+            self.environment.signal(target, signal);
+        }
+        reference
+    }
+
+    /// Stops watching; with `flush`, a down that lies in the mailbox goes, too.
+    pub fn demonitor(&self, reference: Ref, flush: bool) {
+        if let Some(target) = self.with_state(|state| state.demonitor(reference, flush)) {
+            self.environment.signal(target, Signal::Demonitor { reference });
+        }
+    }
+
+    /// Stops all its monitors of `target`, as the old ABI's `stop_monitoring`.
+    pub fn demonitor_all(&self, target: Pid) {
+        for reference in self.with_state(|state| state.monitors_of(target)) {
+            self.demonitor(reference, false);
+        }
+    }
+
+    /// Sends an exit signal.
+    pub fn exit(&self, to: Pid, reason: ExitReason) {
+        self.environment.signal(to, Signal::Exit { from: self.pid, reason, link: false });
+    }
+
+    /// Kills this process.
+    pub fn kill(self: &Arc<Self>) {
+        let (from, reason) = (self.pid, ExitReason::Kill);
+        self.deliver(Signal::Exit { from, reason, link: false });
+    }
+
+    /// Ends this process on its own account, for example at a limit. Its body must return soon.
+    pub fn end(&self, reason: ExitReason) {
+        self.with_state(|state| state.end(reason));
+    }
+
+    /// Which exit signals become messages, for the signals handled from now on.
+    pub fn set_trap_exit(&self, trap_exit: TrapExit) {
+        self.with_state(|state| state.set_trap_exit(trap_exit));
+    }
+
+    /// A future that ends after `delay`.
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        self.environment.node().timers().sleep(delay)
+    }
+
+    /// Sends a message later, also if this process is dead by then. At a limit of timers the
+    /// reason to end is returned.
+    pub fn send_after(
+        self: &Arc<Self>,
+        to: Pid,
+        mut message: Message,
+        delay: Duration,
+    ) -> Result<u64, ExitReason> {
+        message.from = Some(self.pid);
+        self.environment.node().timers().send_after(self, to, message, delay)
+    }
+
+    /// Cancels what [`Process::send_after`] began; false if it is too late.
+    pub fn cancel_timer(&self, id: u64) -> bool {
+        self.environment.node().timers().cancel_send(self, id)
+    }
+
+    pub(crate) fn timers_running(&self) -> usize {
+        self.timers.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_timer(&self, change: isize) {
+        self.timers.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.releasing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_releasing(&self) {
+        self.releasing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_body(&self, body: Body) {
+        *lock(&self.phase) = Phase::Running(body);
+    }
+
+    /// Handles a signal and lets the process run if it must.
+    pub(crate) fn deliver(self: &Arc<Self>, signal: Signal) -> Delivery {
+        let delivery = self.with_state(|state| state.deliver(signal));
+        if let Delivery::Wake = delivery {
+            self.wake_by_ref();
+        }
+        delivery
+    }
+
+    /// Handles an exit through a link and says what it did.
+    pub(crate) fn link_exit(self: &Arc<Self>, from: Pid, reason: ExitReason) -> LinkOutcome {
+        let (outcome, wake) = self.with_state(|state| {
+            let (alive, messages) = (state.is_alive(), state.mailbox_len());
+            match state.deliver(Signal::Exit { from, reason, link: true }) {
+                Delivery::Dead(_) => (LinkOutcome::Gone, false),
+                delivery => {
+                    let outcome = if alive && !state.is_alive() {
+                        LinkOutcome::Died
+                    } else if state.mailbox_len() > messages {
+                        LinkOutcome::Told
+                    } else {
+                        LinkOutcome::Ignored
+                    };
+                    (outcome, matches!(delivery, Delivery::Wake))
+                }
+            }
+        });
+        if wake {
+            self.wake_by_ref();
+        }
+        outcome
+    }
+
+    /// Lets the process run.
+    pub(crate) fn wake_by_ref(self: &Arc<Self>) {
+        let mut turn = self.turn.load(Ordering::Acquire);
+        loop {
+            let next = match turn {
+                IDLE => QUEUED,
+                RUNNING => NOTIFIED,
+                _ => return,
+            };
+            let exchange = Ordering::AcqRel;
+            match self.turn.compare_exchange_weak(turn, next, exchange, Ordering::Acquire) {
+                Ok(IDLE) => return self.environment.node().ready(self.clone()),
+                Ok(_) => return,
+                Err(now) => turn = now,
+            }
+        }
+    }
+
+    /// One turn.
+    pub(crate) fn run(self: Arc<Self>) {
+        self.turn.store(RUNNING, Ordering::Release);
+        let again = self.take_turn();
+        let idle = self.turn.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+        if again || idle.is_err() {
+            self.turn.store(QUEUED, Ordering::Release);
+            let node = self.environment.node().clone();
+            node.requeue(self);
+        }
+    }
+
+    /// Returns whether the process has more to do at once.
+    fn take_turn(self: &Arc<Self>) -> bool {
+        let mut phase = lock(&self.phase);
+        if let Phase::Running(body) = &mut *phase {
+            let reason = if self.is_exiting() { None } else { Some(self.poll(body)) };
+            match reason {
+                Some(Poll::Pending) => return false,
+                Some(Poll::Ready(reason)) => self.end(reason),
+                None => {}
+            }
+            let body = std::mem::replace(&mut *phase, Phase::Done);
+            *phase = Phase::Announcing(Box::new(self.release(body)));
+        }
+        match &mut *phase {
+            Phase::Announcing(announcement) => {
+                if !announcement.tell(self) {
+                    return true;
+                }
+                let Phase::Announcing(announcement) = std::mem::replace(&mut *phase, Phase::Done)
+                else {
+                    return false;
+                };
+                drop(phase);
+                self.conclude(*announcement);
+                false
+            }
+            Phase::Prepared | Phase::Running(_) | Phase::Done => false,
+        }
+    }
+
+    fn poll(self: &Arc<Self>, body: &mut Body) -> Poll<ExitReason> {
+        let waker = Waker::from(self.clone());
+        let mut context = Context::from_waker(&waker);
+        catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut context)))
+            .unwrap_or_else(|panic| Poll::Ready(ExitReason::HostPanic(panic_text(&*panic))))
+    }
+
+    /// Drops what the process owns and takes it out of sight.
+    fn release(self: &Arc<Self>, body: Phase) -> Announcement {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            tracing::error!(pid = %self.pid, "bug while ending a process: {}", panic_text(&*panic));
+        }
+        let names = self.environment.release_names(self);
+        self.environment.remove(self.pid);
+        let (mut obituary, reason, by) = self.with_state(|state| {
+            let reason = state.exiting().cloned().unwrap_or(ExitReason::Normal);
+            (state.die(), reason, state.ended_by())
+        });
+        // Resources in messages that nobody read are free before anybody hears of the end.
+        drop(std::mem::take(&mut obituary.unread));
+        Announcement {
+            own_failure: by.is_none() && reason.is_failure(),
+            report: ExitReport {
+                pid: self.pid,
+                names,
+                entry: self.entry.clone(),
+                reason,
+                links: Vec::new(),
+                links_unlisted: 0,
+            },
+            obituary,
+        }
+    }
+
+    fn conclude(&self, announcement: Announcement) {
+        let node = self.environment.node();
+        node.count_exit();
+        if announcement.own_failure {
+            node.observe(&announcement.report);
+        }
+        let joiners = {
+            let mut joiners = lock(&self.joiners);
+            let _ = self.ended.set(announcement.report.reason);
+            std::mem::take(&mut *joiners)
+        };
+        joiners.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Announcement {
+    /// Tells some of those who are to be told; true when all have been.
+    fn tell(&mut self, process: &Process) -> bool {
+        let (environment, from) = (&process.environment, process.pid);
+        let obituary = &mut self.obituary;
+        let reason = &self.report.reason;
+        for _ in 0..TOLD_PER_TURN {
+            if let Some(peer) = obituary.links.pop() {
+                let outcome = environment.tell_link(peer, from, reason.clone());
+                if self.report.links.len() < LINKS_REPORTED_MAX {
+                    self.report.links.push((peer, outcome));
+                } else {
+                    self.report.links_unlisted += 1;
+                }
+            } else if let Some((reference, watcher)) = obituary.watchers.pop() {
+                let reason = reason.clone();
+                environment.signal(watcher, Signal::Down { reference, from, reason });
+            } else if let Some((reference, target)) = obituary.monitors.pop() {
+                environment.signal(target, Signal::Demonitor { reference });
+            } else if let Some(sender) = obituary.senders.pop_front() {
+                if let Some(sender) = environment.find(sender) {
+                    sender.wake_by_ref();
+                }
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Wake for Process {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Process::wake_by_ref(self);
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> Arc<str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message").into()
+}
