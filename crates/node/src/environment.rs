@@ -86,15 +86,14 @@ impl Environment {
     /// Lets a prepared process run. With `link`, it and `link.0` are linked before its first step,
     /// and if that process has ended already, this one hears of it at once.
     pub fn start(&self, process: Arc<Process>, body: Body, link: Option<(&Process, Tag)>) {
-        process.set_body(body);
         let pid = process.pid();
         lock(self.shard(pid.serial)).insert(pid.serial, process.clone());
         if let Some((parent, tag)) = link {
-            // The child's end has no tag: only its parent chose one.
-            process.link_to(parent.pid(), Tag::NONE);
-            let parents_end = parent.with_state(|state| state.link(pid, tag));
-            debug_assert!(parents_end.is_none() || parent.pid() != pid);
+            link_child(parent, &process, tag);
         }
+        // From here on it can end, so it is in the table and linked before: whoever guesses its pid
+        // may kill it at any moment.
+        process.set_body(body);
         if self.closing.load(Ordering::SeqCst) {
             // It may have come too late for the sweep that ends all.
             process.kill();
@@ -201,6 +200,25 @@ impl Environment {
             Some(process) => process.link_exit(from, reason),
             None => LinkOutcome::Gone,
         }
+    }
+}
+
+/// Makes both ends of a link between a process and its child, which has no body yet.
+fn link_child(parent: &Process, child: &Arc<Process>, tag: Tag) {
+    let (from, pid) = (parent.pid(), child.pid());
+    // The child's end has no tag: only its parent chose one.
+    child.link_to(from, Tag::NONE);
+    let refused = parent.with_state(|state| match state.link(pid, tag) {
+        // At its limit of links the parent ends: the child hears of that now, since nobody can
+        // tell it later.
+        None => state.exiting().cloned(),
+        Some(_) => match state.deliver(Signal::Link { from: pid, tag }) {
+            Delivery::Dead(_) => Some(ExitReason::NoProcess),
+            Delivery::Done | Delivery::Wake | Delivery::Answer(..) | Delivery::Full(_) => None,
+        },
+    });
+    if let Some(reason) = refused {
+        child.deliver(Signal::Exit { from, reason, link: true });
     }
 }
 

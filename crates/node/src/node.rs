@@ -105,6 +105,13 @@ impl Node {
         Environment::new(self.inner.clone(), public_id)
     }
 
+    /// Runs `act` with the I/O runtime at hand, as it is on workers.
+    pub fn with_io<R>(&self, act: impl FnOnce() -> R) -> R {
+        let handle = lock(&self.io).as_ref().map(|io| io.handle().clone());
+        let _context = handle.as_ref().map(tokio::runtime::Handle::enter);
+        act()
+    }
+
     /// Current figures.
     pub fn usage(&self) -> Usage {
         Usage {

@@ -136,6 +136,14 @@ impl Process {
         self.exiting.load(Ordering::Acquire)
     }
 
+    /// The reason with which the process must end, as soon as it is known.
+    pub fn exit_reason(&self) -> Option<ExitReason> {
+        if !self.is_exiting() {
+            return None;
+        }
+        self.with_state(|state| state.exiting().cloned())
+    }
+
     pub(crate) fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = lock(&self.state);
         let result = act(&mut state);
@@ -290,7 +298,9 @@ impl Process {
             let next = match turn {
                 IDLE => QUEUED,
                 RUNNING => NOTIFIED,
-                _ => return,
+                // Written all the same: the turn that is coming reads it, and so is sure to see
+                // what the waker did before.
+                unchanged => unchanged,
             };
             let exchange = Ordering::AcqRel;
             match self.turn.compare_exchange_weak(turn, next, exchange, Ordering::Acquire) {
@@ -303,11 +313,15 @@ impl Process {
 
     /// One turn.
     pub(crate) fn run(self: Arc<Self>) {
-        self.turn.store(RUNNING, Ordering::Release);
+        self.turn.swap(RUNNING, Ordering::AcqRel);
         let again = self.take_turn();
-        let idle = self.turn.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
-        if again || idle.is_err() {
-            self.turn.store(QUEUED, Ordering::Release);
+        // Never IDLE between two turns: a waker would queue it a second time.
+        let idle = || {
+            let exchange = Ordering::AcqRel;
+            self.turn.compare_exchange(RUNNING, IDLE, exchange, Ordering::Acquire).is_ok()
+        };
+        if again || !idle() {
+            self.turn.swap(QUEUED, Ordering::AcqRel);
             let node = self.environment.node().clone();
             node.requeue(self);
         }
@@ -319,9 +333,10 @@ impl Process {
         if let Phase::Running(body) = &mut *phase {
             let reason = if self.is_exiting() { None } else { Some(self.poll(body)) };
             match reason {
-                Some(Poll::Pending) => return false,
                 Some(Poll::Ready(reason)) => self.end(reason),
-                None => {}
+                // A step of its own may have ended it, at a limit: nobody else lets it run again.
+                Some(Poll::Pending) if !self.is_exiting() => return false,
+                Some(Poll::Pending) | None => {}
             }
             let body = std::mem::replace(&mut *phase, Phase::Done);
             *phase = Phase::Announcing(Box::new(self.release(body)));
@@ -352,9 +367,7 @@ impl Process {
 
     /// Drops what the process owns and takes it out of sight.
     fn release(self: &Arc<Self>, body: Phase) -> Announcement {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
-            tracing::error!(pid = %self.pid, "bug while ending a process: {}", panic_text(&*panic));
-        }
+        self.drop_guarded(body);
         let names = self.environment.release_names(self);
         self.environment.remove(self.pid);
         let (mut obituary, reason, by) = self.with_state(|state| {
@@ -362,7 +375,7 @@ impl Process {
             (state.die(), reason, state.ended_by())
         });
         // Resources in messages that nobody read are free before anybody hears of the end.
-        drop(std::mem::take(&mut obituary.unread));
+        self.drop_guarded(std::mem::take(&mut obituary.unread));
         Announcement {
             own_failure: by.is_none() && reason.is_failure(),
             report: ExitReport {
@@ -374,6 +387,13 @@ impl Process {
                 links_unlisted: 0,
             },
             obituary,
+        }
+    }
+
+    /// Drops what the process owned: a bug in there must not end the worker.
+    fn drop_guarded<T>(&self, owned: T) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(owned))) {
+            tracing::error!(pid = %self.pid, "bug while ending a process: {}", panic_text(&*panic));
         }
     }
 

@@ -211,7 +211,8 @@ impl Shared {
     }
 
     fn start_pulse(&self) {
-        if !self.pulsing.load(Ordering::Relaxed) && !self.pulsing.swap(true, Ordering::SeqCst) {
+        // Ordered after this worker left the sleepers: the pulse looks at both the other way round.
+        if !self.pulsing.load(Ordering::SeqCst) && !self.pulsing.swap(true, Ordering::SeqCst) {
             if let Some(pulse) = self.pulse.get() {
                 pulse.unpark();
             }
@@ -244,7 +245,8 @@ fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
         }
     }
     // Processes that are still queued end with the node; their memory goes with the queue.
-    LOCAL.set(None);
+    // Dropped when it is no longer borrowed, since what a process owns may wake others.
+    drop(LOCAL.take());
 }
 
 fn next_local(shared: &Shared, turn: u32) -> Option<Arc<Process>> {

@@ -1,0 +1,126 @@
+//! From the bytes of a module to code that can be instantiated, through the cache.
+
+use std::sync::{Arc, OnceLock};
+
+use wasmtime::{InstancePre, Linker, Module};
+
+use crate::bulk;
+use crate::cache::Cache;
+use crate::engines::{Engines, Kind};
+use crate::exit;
+use crate::host;
+use crate::state::State;
+
+/// Why a module cannot be used. Nothing is left of the attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// It is larger than the node allows.
+    #[error("the module has {bytes} bytes, but module_bytes_max is {max}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The text format has a mistake.
+    #[error("the module's text does not parse: {0}")]
+    Text(String),
+    /// A component, not a core module.
+    #[error(
+        "this is a WebAssembly component, but processes are spawned from core modules: build it for \
+         wasm32-wasip1 instead of wasm32-wasip2"
+    )]
+    Component,
+    /// It is not a valid module, or uses what is not supported.
+    #[error("this is not a valid WebAssembly module: {0}")]
+    Invalid(String),
+    /// It needs something of the host that does not exist, or with another type.
+    #[error("the module needs something that this runtime does not provide: {0}")]
+    Import(String),
+    /// The compiler failed.
+    #[error("the compiler failed on this module, which is a bug of the runtime: {0}")]
+    CompilerFailed(String),
+}
+
+/// A module's code in one engine, linked with the host functions.
+pub(crate) struct Artifact {
+    pub(crate) pre: InstancePre<State>,
+}
+
+impl Artifact {
+    pub(crate) fn module(&self) -> &Module {
+        self.pre.module()
+    }
+}
+
+/// Makes artifacts.
+pub(crate) struct Artifacts {
+    engines: Arc<Engines>,
+    linkers: [OnceLock<Linker<State>>; 4],
+    cache: Option<Cache>,
+    module_bytes_max: usize,
+}
+
+impl Artifacts {
+    pub(crate) fn new(
+        engines: Arc<Engines>,
+        cache: Option<Cache>,
+        module_bytes_max: usize,
+    ) -> Artifacts {
+        Artifacts { engines, linkers: Default::default(), cache, module_bytes_max }
+    }
+
+    /// The binary form of a module given as binary or text.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
+        let max = self.module_bytes_max;
+        if bytes.len() > max {
+            return Err(ModuleError::TooLarge { bytes: bytes.len(), max });
+        }
+        let wasm = wat::parse_bytes(bytes).map_err(|error| ModuleError::Text(error.to_string()))?;
+        if wasmparser::Parser::is_component(&wasm) {
+            return Err(ModuleError::Component);
+        }
+        Ok(wasm.into_owned())
+    }
+
+    /// Compiles and links. Blocks for as long as the compiler takes.
+    pub(crate) fn build(&self, wasm: &[u8], kind: Kind) -> Result<Artifact, ModuleError> {
+        let failed = |error: wasmtime::Error| ModuleError::CompilerFailed(exit::text(&error));
+        let engine = self.engines.get(kind).map_err(failed)?;
+        let cached = self.cache.as_ref().and_then(|cache| cache.load(engine, wasm));
+        let module = match cached {
+            Some(module) => module,
+            None => {
+                Module::validate(engine, wasm)
+                    .map_err(|error| ModuleError::Invalid(exit::text(&error)))?;
+                let bounded = bulk::bound_bulk_memory(wasm)
+                    .map_err(|error| ModuleError::CompilerFailed(error.to_string()))?;
+                let module = Module::from_binary(engine, &bounded).map_err(failed)?;
+                if let Some(cache) = &self.cache {
+                    cache.store(engine, wasm, &module);
+                }
+                module
+            }
+        };
+        let pre = self.link(kind, &module)?;
+        Ok(Artifact { pre })
+    }
+
+    fn link(&self, kind: Kind, module: &Module) -> Result<InstancePre<State>, ModuleError> {
+        let place = &self.linkers[kind.index()];
+        let linker = match place.get() {
+            Some(linker) => linker,
+            None => {
+                let linker = host::linker(module.engine())
+                    .map_err(|error| ModuleError::CompilerFailed(exit::text(&error)))?;
+                place.get_or_init(|| linker)
+            }
+        };
+        let import_error = |error: wasmtime::Error| ModuleError::Import(exit::text(&error));
+        match host::legacy::linker_for(module, linker).map_err(import_error)? {
+            Some(legacy) => legacy.instantiate_pre(module),
+            None => linker.instantiate_pre(module),
+        }
+        .map_err(import_error)
+    }
+}

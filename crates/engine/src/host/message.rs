@@ -1,0 +1,235 @@
+//! `lunatic::message`: the one message that a process writes or has received, sending, receiving.
+//!
+//! A trap leaves the message as it was, so that a guest that catches the trap has lost nothing.
+
+use lunatic_model::{Filter, Message, Resource, Tag};
+use wasmtime::{Caller, Linker, Result, bail, format_err};
+
+use crate::host::process::end_if_exiting;
+use crate::host::{TIMED_OUT, timeout};
+use crate::memory::{bytes, bytes_mut, i64s, split, unsigned};
+use crate::module::Module;
+use crate::state::{Slot, State};
+
+const NAMESPACE: &str = "lunatic::message";
+/// A capacity hint reserves no more than this; the rest grows as it is written.
+const CAPACITY_HINT_MAX: u64 = 64 << 10;
+/// Tags in the list of one receive.
+const TAGS_MAX: usize = 4096;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(NAMESPACE, "create_data", create_data)?;
+    linker.func_wrap(NAMESPACE, "write_data", write_data)?;
+    linker.func_wrap(NAMESPACE, "read_data", read_data)?;
+    linker.func_wrap(NAMESPACE, "seek_data", seek_data)?;
+    linker.func_wrap(NAMESPACE, "get_tag", get_tag)?;
+    linker.func_wrap(NAMESPACE, "get_process_id", get_process_id)?;
+    linker.func_wrap(NAMESPACE, "data_size", data_size)?;
+    linker.func_wrap(NAMESPACE, "push_module", push_module)?;
+    linker.func_wrap(NAMESPACE, "take_module", take_module)?;
+    linker.func_wrap_async(NAMESPACE, "send", |caller, (pid,): (i64,)| {
+        Box::new(send(caller, pid))
+    })?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "send_receive_skip_search",
+        |caller, (pid, tag, timeout): (i64, i64, i64)| {
+            Box::new(send_receive(caller, pid, Filter::Reply(Tag(tag)), timeout))
+        },
+    )?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "receive",
+        |caller, (tags, count, timeout): (i32, i32, i64)| {
+            Box::new(receive(caller, tags, count, timeout))
+        },
+    )?;
+    Ok(())
+}
+
+fn data(state: &mut State) -> Result<(&mut Message, &mut u64)> {
+    match &mut state.slot {
+        Slot::Data { message, cursor } => Ok((message, cursor)),
+        Slot::Empty => bail!("there is no message: create or receive one first"),
+        Slot::Exit { .. } | Slot::Down { .. } => {
+            bail!("the message tells of the end of a process and has no data")
+        }
+    }
+}
+
+fn create_data(mut caller: Caller<'_, State>, tag: i64, capacity: i64) {
+    let capacity = capacity.cast_unsigned().min(CAPACITY_HINT_MAX) as usize;
+    let data = Vec::with_capacity(capacity);
+    let message = Message { tag: Tag(tag), data, ..Message::default() };
+    caller.data_mut().slot = Slot::Data { message, cursor: 0 };
+}
+
+fn write_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Result<i32> {
+    let (memory, state) = split(&mut caller)?;
+    let max = state.process.limits().message_bytes_max;
+    let source = bytes(memory, pointer, length)?;
+    let (message, _) = data(state)?;
+    if source.len() > max.saturating_sub(message.data.len()) {
+        bail!("the message would be larger than message_bytes_max = {max}");
+    }
+    message.data.extend_from_slice(source);
+    Ok(length)
+}
+
+fn read_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Result<i32> {
+    let (memory, state) = split(&mut caller)?;
+    let destination = bytes_mut(memory, pointer, unsigned(length))?;
+    let (message, cursor) = data(state)?;
+    let rest = usize::try_from(*cursor).ok().and_then(|cursor| message.data.get(cursor..));
+    let Some(rest) = rest else {
+        bail!("the cursor {cursor} is beyond the end of the message");
+    };
+    let count = rest.len().min(destination.len());
+    destination[..count].copy_from_slice(&rest[..count]);
+    *cursor += count as u64;
+    // No more than `length`, which came in as 32 bits.
+    Ok((count as u32).cast_signed())
+}
+
+fn seek_data(mut caller: Caller<'_, State>, position: i64) -> Result<()> {
+    *data(caller.data_mut())?.1 = position.cast_unsigned();
+    Ok(())
+}
+
+fn get_tag(caller: Caller<'_, State>) -> Result<i64> {
+    match &caller.data().slot {
+        Slot::Empty => bail!("there is no message: create or receive one first"),
+        Slot::Data { message, .. } => Ok(message.tag.0),
+        Slot::Exit { tag } => Ok(tag.0),
+        Slot::Down { .. } => Ok(Tag::NONE.0),
+    }
+}
+
+fn get_process_id(caller: Caller<'_, State>) -> Result<i64> {
+    match &caller.data().slot {
+        Slot::Empty => bail!("there is no message: create or receive one first"),
+        Slot::Down { from } => Ok(from.serial.cast_signed()),
+        Slot::Data { .. } | Slot::Exit { .. } => Ok(0),
+    }
+}
+
+fn data_size(mut caller: Caller<'_, State>) -> Result<i64> {
+    Ok((data(caller.data_mut())?.0.data.len() as u64).cast_signed())
+}
+
+fn push_module(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let module = state.tables().modules.get(id, "module")?.clone();
+    let max = state.process.limits().message_resources_max;
+    attach(state, Resource(Box::new(module)), max)
+}
+
+/// Attaches a resource and gives its index in the message.
+fn attach(state: &mut State, resource: Resource, max: usize) -> Result<i64> {
+    let (message, _) = data(state)?;
+    let index = message.resources.len();
+    if index >= max {
+        bail!("the message holds message_resources_max = {max} resources already");
+    }
+    message.resources.push(Some(resource));
+    Ok((index as u64).cast_signed())
+}
+
+fn take_module(mut caller: Caller<'_, State>, index: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let max = state.process.limits().resources_max;
+    let module = detach::<Module>(state, index, "module")?;
+    let id = state.tables().modules.add(module, max, "resources_max")?;
+    Ok(id.cast_signed())
+}
+
+/// Takes a resource out of the message; one of another kind stays in its place.
+fn detach<T: 'static>(state: &mut State, index: i64, what: &str) -> Result<T> {
+    let (message, _) = data(state)?;
+    let place = usize::try_from(index).ok().and_then(|index| message.resources.get_mut(index));
+    let missing = || format_err!("the message has no {what} at index {index}");
+    let place = place.ok_or_else(missing)?;
+    match place.take().map(|resource| resource.0.downcast::<T>()) {
+        Some(Ok(resource)) => Ok(*resource),
+        Some(Err(other)) => {
+            *place = Some(Resource(other));
+            Err(missing())
+        }
+        None => Err(missing()),
+    }
+}
+
+/// Takes the message that is to be sent.
+pub(super) fn take_data(state: &mut State) -> Result<Message> {
+    data(state)?;
+    match std::mem::take(&mut state.slot) {
+        Slot::Data { message, .. } => Ok(message),
+        Slot::Empty | Slot::Exit { .. } | Slot::Down { .. } => bail!("there is no message"),
+    }
+}
+
+async fn send(mut caller: Caller<'_, State>, pid: i64) -> Result<i32> {
+    let state = caller.data_mut();
+    let message = take_data(state)?;
+    let (process, to) = (state.process.clone(), state.pid_of(pid));
+    process.send(to, message).await;
+    end_if_exiting(&process)?;
+    Ok(0)
+}
+
+/// Sends, then takes what `filter` wants of what arrives from now on. What is in the mailbox
+/// already is not looked at and keeps its order.
+pub(super) async fn send_receive(
+    mut caller: Caller<'_, State>,
+    pid: i64,
+    filter: Filter,
+    milliseconds: i64,
+) -> Result<i32> {
+    let state = caller.data_mut();
+    let message = take_data(state)?;
+    let (process, to) = (state.process.clone(), state.pid_of(pid));
+    let receive = process.receive_new(filter, timeout(milliseconds));
+    process.send(to, message).await;
+    end_if_exiting(&process)?;
+    match receive.await {
+        Some(envelope) => {
+            caller.data_mut().slot = envelope.into();
+            Ok(0)
+        }
+        None => Ok(TIMED_OUT),
+    }
+}
+
+async fn receive(
+    mut caller: Caller<'_, State>,
+    tags: i32,
+    count: i32,
+    milliseconds: i64,
+) -> Result<i32> {
+    let filter = if count == 0 {
+        Filter::Any
+    } else {
+        if unsigned(count) > TAGS_MAX {
+            bail!("a receive takes at most {TAGS_MAX} tags");
+        }
+        let (memory, _) = split(&mut caller)?;
+        Filter::Tags(i64s(memory, tags, count)?.into_iter().map(Tag).collect())
+    };
+    let process = caller.data().process.clone();
+    let Some(envelope) = process.receive(filter, timeout(milliseconds)).await else {
+        return Ok(TIMED_OUT);
+    };
+    let slot = Slot::from(envelope);
+    let code = match slot {
+        Slot::Data { .. } | Slot::Empty => 0,
+        Slot::Exit { .. } => 1,
+        Slot::Down { .. } => 2,
+    };
+    caller.data_mut().slot = slot;
+    Ok(code)
+}
+
+/// The tag of the message that is to be sent.
+pub(super) fn tag_of_slot(state: &mut State) -> Result<Tag> {
+    Ok(data(state)?.0.tag)
+}

@@ -1,0 +1,64 @@
+//! The host functions: one file for each namespace, functions in the order of the ABI.
+//!
+//! Each function decodes what the guest passed, checks rights, calls the node or the model, and
+//! encodes the result. Nothing of guest memory is borrowed while a process waits. Functions that
+//! never wait are linked without a future, which makes them cheap.
+
+mod distributed;
+mod error;
+pub(crate) mod legacy;
+mod message;
+pub(crate) mod metrics;
+mod process;
+mod registry;
+mod timer;
+mod trap;
+mod version;
+mod wasi;
+mod wasi_config;
+
+use std::sync::Arc;
+
+use wasmtime::{Caller, Engine, Linker, Result};
+
+use crate::memory;
+use crate::state::State;
+
+/// A deadline has passed.
+pub(crate) const TIMED_OUT: i32 = 9027;
+/// The timeout that means "none".
+const NO_TIMEOUT: u64 = u64::MAX;
+
+/// All host functions for one engine.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    error::link(&mut linker)?;
+    message::link(&mut linker)?;
+    timer::link(&mut linker)?;
+    process::link(&mut linker)?;
+    registry::link(&mut linker)?;
+    wasi_config::link(&mut linker)?;
+    distributed::link(&mut linker)?;
+    metrics::link(&mut linker)?;
+    trap::link(&mut linker)?;
+    version::link(&mut linker)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// Result 1: makes an error resource and stores its id at `pointer`.
+fn fail(
+    caller: &mut Caller<'_, State>,
+    text: impl Into<Arc<str>>,
+    pointer: i32,
+) -> Result<i32> {
+    let id = caller.data_mut().add_error(text)?;
+    memory::write_u64(caller, pointer, id)?;
+    Ok(1)
+}
+
+/// A timeout of the ABI: milliseconds, or none.
+fn timeout(milliseconds: i64) -> Option<std::time::Duration> {
+    let milliseconds = milliseconds.cast_unsigned();
+    (milliseconds != NO_TIMEOUT).then(|| std::time::Duration::from_millis(milliseconds))
+}

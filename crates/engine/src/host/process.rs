@@ -1,0 +1,388 @@
+//! `lunatic::process`: modules, configurations, spawning, links, monitors, ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lunatic_model::{ExitReason, Limits, Rights, Tag, TrapExit};
+use lunatic_node::{Claim, Process};
+use wasmtime::{Caller, Linker, Result, Val, bail};
+
+use crate::config::ProcessConfig;
+use crate::exit::HostExit;
+use crate::host::registry::{OWN_NODE, name};
+use crate::host::{fail, wasi_config};
+use crate::instance::{self, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
+use crate::memory::{bytes, split, string, unsigned, write_u64};
+use crate::module::Module;
+use crate::state::State;
+use crate::tables::ConfigDraft;
+
+const NAMESPACE: &str = "lunatic::process";
+/// "The caller's own", as a config or module id.
+const OWN: i64 = -1;
+/// "May not", as the result of making a config or compiling a module.
+const DENIED: i32 = -1;
+/// What the old ABI says for "as much memory as there is".
+const NO_MEMORY_LIMIT: u64 = u32::MAX as u64;
+/// Bytes of one parameter: a type and 128 bits.
+const PARAM_BYTES: usize = 17;
+/// Parameters of an entry function.
+const PARAMS_MAX: usize = 1000;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap_async(
+        NAMESPACE,
+        "compile_module",
+        |caller, (pointer, length, id): (i32, i32, i32)| {
+            Box::new(compile_module(caller, pointer, length, id))
+        },
+    )?;
+    linker.func_wrap(NAMESPACE, "drop_module", drop_module)?;
+    link_configs(linker)?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "spawn",
+        |caller, (link, config, module, name, name_length, params, params_length, id)| {
+            let raw = RawSpawn { link, config, module, name, name_length, params, params_length };
+            Box::new(spawn(caller, raw, id))
+        },
+    )?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "get_or_spawn",
+        |caller,
+         (name, name_length, link, config, module, entry, entry_length, params, length, node, id)| {
+            let raw = RawSpawn {
+                link,
+                config,
+                module,
+                name: entry,
+                name_length: entry_length,
+                params,
+                params_length: length,
+            };
+            Box::new(get_or_spawn(caller, (name, name_length), raw, node, id))
+        },
+    )?;
+    linker.func_wrap_async(NAMESPACE, "sleep_ms", |caller, (milliseconds,): (i64,)| {
+        Box::new(sleep_ms(caller, milliseconds))
+    })?;
+    linker.func_wrap(NAMESPACE, "die_when_link_dies", die_when_link_dies)?;
+    linker.func_wrap(NAMESPACE, "process_id", process_id)?;
+    linker.func_wrap(NAMESPACE, "environment_id", environment_id)?;
+    linker.func_wrap(NAMESPACE, "link", link_process)?;
+    linker.func_wrap(NAMESPACE, "unlink", unlink)?;
+    linker.func_wrap(NAMESPACE, "monitor", monitor)?;
+    linker.func_wrap(NAMESPACE, "stop_monitoring", stop_monitoring)?;
+    linker.func_wrap(NAMESPACE, "kill", kill)?;
+    linker.func_wrap(NAMESPACE, "exists", exists)?;
+    Ok(())
+}
+
+fn link_configs(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(NAMESPACE, "create_config", create_config)?;
+    linker.func_wrap(NAMESPACE, "drop_config", drop_config)?;
+    linker.func_wrap(NAMESPACE, "config_set_max_memory", config_set_max_memory)?;
+    linker.func_wrap(NAMESPACE, "config_get_max_memory", config_get_max_memory)?;
+    linker.func_wrap(NAMESPACE, "config_set_max_fuel", config_set_max_fuel)?;
+    linker.func_wrap(NAMESPACE, "config_get_max_fuel", config_get_max_fuel)?;
+    let rights = [
+        ("can_compile_modules", Rights::COMPILE_MODULES),
+        ("can_create_configs", Rights::CREATE_CONFIGS),
+        ("can_spawn_processes", Rights::SPAWN),
+    ];
+    for (name, right) in rights {
+        linker.func_wrap(
+            NAMESPACE,
+            &format!("config_{name}"),
+            move |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
+                Ok(i32::from(draft(&mut caller, id)?.rights.contains(right)))
+            },
+        )?;
+        linker.func_wrap(
+            NAMESPACE,
+            &format!("config_set_{name}"),
+            move |mut caller: Caller<'_, State>, id: i64, flag: i32| -> Result<()> {
+                let draft = changed_draft(&mut caller, id)?;
+                draft.rights = draft.rights.with(right, flag != 0);
+                Ok(())
+            },
+        )?;
+    }
+    Ok(())
+}
+
+async fn compile_module(
+    mut caller: Caller<'_, State>,
+    pointer: i32,
+    length: i32,
+    id_pointer: i32,
+) -> Result<i32> {
+    if !caller.data().config.rights.contains(Rights::COMPILE_MODULES) {
+        return Ok(DENIED);
+    }
+    let runtime = caller.data().runtime.clone();
+    let max = runtime.limits.module_bytes_max;
+    if unsigned(length) > max {
+        let text = format!("the module has {} bytes, but module_bytes_max is {max}", unsigned(length));
+        return fail(&mut caller, text, id_pointer);
+    }
+    let wasm = bytes(split(&mut caller)?.0, pointer, length)?.to_vec();
+    // Its processes use memories of the same layout as those of whoever compiles it.
+    let tier = caller.data().module.tier();
+    let compile = tokio::task::spawn_blocking(move || Module::new(&runtime, &wasm, tier));
+    let module = match compile.await {
+        Ok(Ok(module)) => module,
+        Ok(Err(error)) => return fail(&mut caller, error.to_string(), id_pointer),
+        Err(panic) => {
+            return fail(&mut caller, format!("the compiler failed: {panic}"), id_pointer);
+        }
+    };
+    let state = caller.data_mut();
+    let max = state.process.limits().resources_max;
+    let id = state.tables().modules.add(module, max, "resources_max")?;
+    write_u64(&mut caller, id_pointer, id)?;
+    Ok(0)
+}
+
+fn drop_module(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
+    caller.data_mut().tables().modules.remove(id, "module").map(drop)
+}
+
+fn create_config(mut caller: Caller<'_, State>) -> Result<i64> {
+    let state = caller.data_mut();
+    if !state.config.rights.contains(Rights::CREATE_CONFIGS) {
+        return Ok(i64::from(DENIED));
+    }
+    let limits = Limits { memory_bytes_max: NO_MEMORY_LIMIT, ..Limits::default() };
+    let draft = ConfigDraft { limits, ..ConfigDraft::default() };
+    let max = state.process.limits().resources_max;
+    Ok(state.tables().configs.add(draft, max, "resources_max")?.cast_signed())
+}
+
+fn drop_config(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
+    caller.data_mut().tables().configs.remove(id, "config").map(drop)
+}
+
+fn draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut ConfigDraft> {
+    caller.data_mut().tables().configs.get_mut(id, "config")
+}
+
+/// A draft that is about to change: what it came to before counts no more.
+pub(super) fn changed_draft<'a>(
+    caller: &'a mut Caller<'_, State>,
+    id: i64,
+) -> Result<&'a mut ConfigDraft> {
+    let draft = draft(caller, id)?;
+    draft.built = None;
+    Ok(draft)
+}
+
+fn config_set_max_memory(mut caller: Caller<'_, State>, id: i64, bytes: i64) -> Result<()> {
+    changed_draft(&mut caller, id)?.limits.memory_bytes_max = bytes.cast_unsigned();
+    Ok(())
+}
+
+fn config_get_max_memory(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
+    Ok(draft(&mut caller, id)?.limits.memory_bytes_max.cast_signed())
+}
+
+fn config_set_max_fuel(mut caller: Caller<'_, State>, id: i64, units: i64) -> Result<()> {
+    let instructions = match units.cast_unsigned() {
+        0 => u64::MAX,
+        units => units.saturating_mul(INSTRUCTIONS_PER_FUEL_UNIT),
+    };
+    changed_draft(&mut caller, id)?.limits.fuel_max = instructions;
+    Ok(())
+}
+
+fn config_get_max_fuel(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
+    Ok(match draft(&mut caller, id)?.limits.fuel_max {
+        u64::MAX => 0,
+        instructions => (instructions / INSTRUCTIONS_PER_FUEL_UNIT).cast_signed(),
+    })
+}
+
+/// What `spawn` was given, before it is decoded.
+struct RawSpawn {
+    link: i64,
+    config: i64,
+    module: i64,
+    name: i32,
+    name_length: i32,
+    params: i32,
+    params_length: i32,
+}
+
+async fn spawn(mut caller: Caller<'_, State>, raw: RawSpawn, id_pointer: i32) -> Result<i32> {
+    match spawn_child(&mut caller, &raw).await? {
+        Ok(child) => {
+            write_u64(&mut caller, id_pointer, child.pid().serial)?;
+            Ok(0)
+        }
+        Err(text) => fail(&mut caller, text, id_pointer),
+    }
+}
+
+async fn get_or_spawn(
+    mut caller: Caller<'_, State>,
+    (name_pointer, name_length): (i32, i32),
+    raw: RawSpawn,
+    node_pointer: i32,
+    id_pointer: i32,
+) -> Result<i32> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    let environment = caller.data().process.environment().clone();
+    let (code, pid) = match environment.claim_name(&name).await {
+        Claim::Taken(pid) => (2, pid),
+        Claim::Reserved(reservation) => match spawn_child(&mut caller, &raw).await? {
+            Ok(child) => {
+                reservation.fulfil(child.pid());
+                (0, child.pid())
+            }
+            Err(text) => return fail(&mut caller, text, id_pointer),
+        },
+    };
+    write_u64(&mut caller, node_pointer, OWN_NODE)?;
+    write_u64(&mut caller, id_pointer, pid.serial)?;
+    Ok(code)
+}
+
+/// The outer result is a trap, the inner one the text of an error for the guest.
+async fn spawn_child(
+    caller: &mut Caller<'_, State>,
+    raw: &RawSpawn,
+) -> Result<Result<Arc<Process>, String>> {
+    let state = caller.data_mut();
+    if !state.config.rights.contains(Rights::SPAWN) {
+        bail!("this process may not spawn processes: its config lacks can_spawn_processes");
+    }
+    if state.starting {
+        bail!("nothing can be spawned from the start section");
+    }
+    let module = match raw.module {
+        OWN => state.module.clone(),
+        id => state.tables().modules.get(id, "module")?.clone(),
+    };
+    let config = match raw.config {
+        OWN => Ok(state.config.clone()),
+        id => built_config(state, id).await?,
+    };
+    let entry = string(caller, raw.name, raw.name_length)?.into();
+    let params = params(bytes(split(caller)?.0, raw.params, raw.params_length)?)?;
+    let config = match config {
+        Ok(config) => config,
+        Err(text) => return Ok(Err(text)),
+    };
+    let request = SpawnRequest { module, config, entry, params };
+    let (process, runtime) = (caller.data().process.clone(), caller.data().runtime.clone());
+    let link = Some(Tag(raw.link)).filter(|tag| tag.is_some()).map(|tag| (&*process, tag));
+    let spawned = instance::spawn(&runtime, process.environment(), request, link).await;
+    end_if_exiting(&process)?;
+    Ok(spawned.map_err(|error| error.to_string()))
+}
+
+/// What the draft comes to, narrowed to what this process has.
+async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessConfig>, String>> {
+    let parent = state.config.clone();
+    let draft = state.tables().configs.get_mut(id, "config")?;
+    if let Some(built) = &draft.built {
+        return Ok(Ok(built.clone()));
+    }
+    let mut limits = draft.limits;
+    if limits.memory_bytes_max >= NO_MEMORY_LIMIT {
+        limits.memory_bytes_max = u64::MAX;
+    }
+    let wasi = match wasi_config::narrowed(&parent.wasi, draft).await {
+        Ok(wasi) => wasi,
+        Err(text) => return Ok(Err(text)),
+    };
+    let built = Arc::new(ProcessConfig {
+        rights: parent.rights.narrowed(draft.rights),
+        limits: Arc::new(parent.limits.narrowed(&limits)),
+        wasi,
+    });
+    draft.built = Some(built.clone());
+    Ok(Ok(built))
+}
+
+/// The parameters of an entry function: for each a type byte and 16 bytes of value, of which those
+/// beyond the type's size are arbitrary.
+fn params(block: &[u8]) -> Result<Vec<Val>> {
+    let (records, rest) = block.as_chunks::<PARAM_BYTES>();
+    if !rest.is_empty() {
+        bail!("a parameter block of {} bytes is not made of 17-byte records", block.len());
+    }
+    if records.len() > PARAMS_MAX {
+        bail!("an entry function takes at most {PARAMS_MAX} parameters");
+    }
+    let value = |record: &[u8; PARAM_BYTES]| {
+        let (kind, bits) = (record[0], u128::from_le_bytes(std::array::from_fn(|i| record[i + 1])));
+        Ok(match kind {
+            0x7F => Val::I32((bits as u32).cast_signed()),
+            0x7E => Val::I64((bits as u64).cast_signed()),
+            0x7B => Val::V128(bits.into()),
+            other => bail!("parameters of type {other:#x} cannot be passed to a process"),
+        })
+    };
+    records.iter().map(value).collect()
+}
+
+/// A process that has gone over a limit must not go on.
+pub(super) fn end_if_exiting(process: &Process) -> Result<()> {
+    match process.exit_reason() {
+        Some(reason) => Err(HostExit::error(reason)),
+        None => Ok(()),
+    }
+}
+
+async fn sleep_ms(caller: Caller<'_, State>, milliseconds: i64) {
+    let duration = Duration::from_millis(milliseconds.cast_unsigned());
+    caller.data().process.sleep(duration).await;
+}
+
+fn die_when_link_dies(caller: Caller<'_, State>, flag: i32) {
+    let trap_exit = if flag == 0 { TrapExit::Failures } else { TrapExit::Off };
+    caller.data().process.set_trap_exit(trap_exit);
+}
+
+fn process_id(caller: Caller<'_, State>) -> i64 {
+    caller.data().process.pid().serial.cast_signed()
+}
+
+fn environment_id(caller: Caller<'_, State>) -> i64 {
+    caller.data().process.environment().public_id().cast_signed()
+}
+
+fn link_process(caller: Caller<'_, State>, tag: i64, pid: i64) -> Result<()> {
+    let state = caller.data();
+    state.process.link(state.pid_of(pid), Tag(tag));
+    end_if_exiting(&state.process)
+}
+
+fn unlink(caller: Caller<'_, State>, pid: i64) {
+    let state = caller.data();
+    state.process.unlink(state.pid_of(pid));
+}
+
+fn monitor(caller: Caller<'_, State>, pid: i64) -> Result<()> {
+    let state = caller.data();
+    state.process.monitor(state.pid_of(pid));
+    end_if_exiting(&state.process)
+}
+
+fn stop_monitoring(caller: Caller<'_, State>, pid: i64) {
+    let state = caller.data();
+    state.process.demonitor_all(state.pid_of(pid));
+}
+
+fn kill(caller: Caller<'_, State>, pid: i64) -> Result<()> {
+    let state = caller.data();
+    state.process.exit(state.pid_of(pid), ExitReason::Kill);
+    end_if_exiting(&state.process)
+}
+
+fn exists(caller: Caller<'_, State>, pid: i64) -> i32 {
+    let state = caller.data();
+    i32::from(state.process.environment().exists(state.pid_of(pid)))
+}

@@ -1,0 +1,65 @@
+//! `lunatic::registry`: names of processes in an environment. A name goes when its process goes.
+
+use wasmtime::{Caller, Linker, Result, bail};
+
+use crate::exit::HostExit;
+use crate::memory::{string, unsigned, write_u64};
+use crate::state::State;
+
+const NAMESPACE: &str = "lunatic::registry";
+/// The number of the own node as programs see it while there is no cluster.
+pub(super) const OWN_NODE: u64 = 0;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(NAMESPACE, "put", put)?;
+    linker.func_wrap(NAMESPACE, "get", get)?;
+    linker.func_wrap(NAMESPACE, "remove", remove)?;
+    Ok(())
+}
+
+/// A name of the guest, within the limit.
+pub(super) fn name(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Result<String> {
+    let max = caller.data().runtime.limits.name_bytes_max;
+    if unsigned(length) > max {
+        bail!("a name has at most name_bytes_max = {max} bytes");
+    }
+    string(caller, pointer, length)
+}
+
+fn put(
+    mut caller: Caller<'_, State>,
+    name_pointer: i32,
+    name_length: i32,
+    node: i64,
+    pid: i64,
+) -> Result<()> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    let state = caller.data();
+    // Processes of other nodes cannot be named: there is no cluster.
+    if node.cast_unsigned() == OWN_NODE
+        && !state.process.environment().put_name(&name, state.pid_of(pid))
+    {
+        return Err(HostExit::limit("names_max"));
+    }
+    Ok(())
+}
+
+fn get(
+    mut caller: Caller<'_, State>,
+    name_pointer: i32,
+    name_length: i32,
+    node_pointer: i32,
+    pid_pointer: i32,
+) -> Result<i32> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    let Some(pid) = caller.data().process.environment().whereis(&name) else { return Ok(1) };
+    write_u64(&mut caller, node_pointer, OWN_NODE)?;
+    write_u64(&mut caller, pid_pointer, pid.serial)?;
+    Ok(0)
+}
+
+fn remove(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) -> Result<()> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    caller.data().process.environment().remove_name(&name);
+    Ok(())
+}

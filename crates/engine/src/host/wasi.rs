@@ -1,0 +1,146 @@
+//! `wasi_snapshot_preview1`: links the calls of the WASI room to guests.
+//!
+//! Calls that never wait are linked without a future. A pointer outside of the memory traps, and
+//! `proc_exit` ends the process.
+
+use lunatic_model::ExitReason;
+use lunatic_wasi::{Errno, Failure, Fault, Guest, Wasi, call};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
+
+use crate::exit::HostExit;
+use crate::state::State;
+
+const NAMESPACE: &str = "wasi_snapshot_preview1";
+
+struct Host<'a, 'b>(&'a mut Caller<'b, State>);
+
+impl Guest for Host<'_, '_> {
+    fn memory(&mut self) -> Result<&mut [u8], Fault> {
+        let memory = match self.0.data().memory {
+            Some(memory) => memory,
+            None => match self.0.get_export("memory") {
+                Some(Extern::Memory(memory)) => memory,
+                Some(_) | None => return Err(Fault::NoMemory),
+            },
+        };
+        self.0.data_mut().memory = Some(memory);
+        Ok(memory.data_mut(self.0.as_context_mut()))
+    }
+
+    fn wasi(&mut self) -> &mut Wasi {
+        self.0.data_mut().wasi()
+    }
+}
+
+fn result(answer: Result<Errno, Failure>) -> Result<i32> {
+    match answer {
+        Ok(errno) => Ok(i32::from(errno as u16)),
+        Err(failure) => Err(error(failure)),
+    }
+}
+
+fn error(failure: Failure) -> wasmtime::Error {
+    match failure {
+        Failure::Fault(fault) => fault.into(),
+        Failure::Exit(0) => HostExit::error(ExitReason::Normal),
+        Failure::Exit(code) => HostExit::error(ExitReason::Exit(code)),
+    }
+}
+
+macro_rules! link_calls {
+    ($linker:ident: $($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
+        $linker.func_wrap(
+            NAMESPACE,
+            stringify!($name),
+            |mut caller: Caller<'_, State>, $($arg: $ty),*| -> Result<i32> {
+                result(call::$name(&mut Host(&mut caller), $($arg),*))
+            },
+        )?;
+    )*};
+}
+
+macro_rules! link_waiting_calls {
+    ($linker:ident: $($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
+        $linker.func_wrap_async(
+            NAMESPACE,
+            stringify!($name),
+            |mut caller: Caller<'_, State>, ($($arg,)*): ($($ty,)*)| {
+                Box::new(async move {
+                    result(call::$name(&mut Host(&mut caller), $($arg),*).await)
+                })
+            },
+        )?;
+    )*};
+}
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        "proc_exit",
+        |mut caller: Caller<'_, State>, code: u32| -> Result<()> {
+            match call::proc_exit(&mut Host(&mut caller), code) {
+                Err(failure) => Err(error(failure)),
+                Ok(never) => match never {},
+            }
+        },
+    )?;
+    link_calls! { linker:
+        args_get(pointers: u32, buffer: u32);
+        args_sizes_get(count: u32, bytes: u32);
+        environ_get(pointers: u32, buffer: u32);
+        environ_sizes_get(count: u32, bytes: u32);
+        clock_res_get(id: u32, resolution: u32);
+        clock_time_get(id: u32, precision: u64, time: u32);
+        fd_close(fd: u32);
+        fd_fdstat_get(fd: u32, stat: u32);
+        fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64);
+        fd_prestat_dir_name(fd: u32, path: u32, length: u32);
+        fd_prestat_get(fd: u32, prestat: u32);
+        fd_renumber(from: u32, to: u32);
+        fd_tell(fd: u32, offset: u32);
+        proc_raise(signal: u32);
+        sock_accept(fd: u32, flags: u32, accepted: u32);
+        sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, received_flags: u32);
+        sock_send(fd: u32, iovs: u32, count: u32, flags: u32, sent: u32);
+        sock_shutdown(fd: u32, how: u32);
+    }
+    link_waiting_calls! { linker:
+        fd_advise(fd: u32, offset: u64, length: u64, advice: u32);
+        fd_allocate(fd: u32, offset: u64, length: u64);
+        fd_datasync(fd: u32);
+        fd_fdstat_set_flags(fd: u32, flags: u32);
+        fd_filestat_get(fd: u32, stat: u32);
+        fd_filestat_set_size(fd: u32, size: u64);
+        fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
+        fd_pread(fd: u32, iovs: u32, count: u32, offset: u64, read: u32);
+        fd_pwrite(fd: u32, iovs: u32, count: u32, offset: u64, written: u32);
+        fd_read(fd: u32, iovs: u32, count: u32, read: u32);
+        fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, used: u32);
+        fd_seek(fd: u32, offset: i64, whence: u32, position: u32);
+        fd_sync(fd: u32);
+        fd_write(fd: u32, iovs: u32, count: u32, written: u32);
+        path_create_directory(fd: u32, path: u32, length: u32);
+        path_filestat_get(fd: u32, flags: u32, path: u32, length: u32, stat: u32);
+        path_filestat_set_times(
+            fd: u32, flags: u32, path: u32, length: u32, accessed: u64, modified: u64, which: u32
+        );
+        path_link(
+            fd: u32, flags: u32, old: u32, old_length: u32, new_fd: u32, new: u32, new_length: u32
+        );
+        path_open(
+            fd: u32, flags: u32, path: u32, length: u32, open_flags: u32, base: u64,
+            inheriting: u64, fd_flags: u32, opened: u32
+        );
+        path_readlink(fd: u32, path: u32, length: u32, buffer: u32, size: u32, used: u32);
+        path_remove_directory(fd: u32, path: u32, length: u32);
+        path_rename(
+            fd: u32, old: u32, old_length: u32, new_fd: u32, new: u32, new_length: u32
+        );
+        path_symlink(old: u32, old_length: u32, fd: u32, new: u32, new_length: u32);
+        path_unlink_file(fd: u32, path: u32, length: u32);
+        poll_oneoff(subscriptions: u32, events: u32, count: u32, stored: u32);
+        random_get(buffer: u32, length: u32);
+        sched_yield();
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! From a module to a running process.
+//!
+//! A process is prepared (an identity that nobody sees), instantiated, and only then started: a
+//! failed instantiation leaves nothing behind. The start section runs while its spawner waits, so
+//! it yields to the pulse like everything else.
+
+use std::sync::Arc;
+
+use lunatic_model::{ExitReason, Tag};
+use lunatic_node::{Body, Environment, Process};
+use wasmtime::{Func, Instance, Store, Val, ValType};
+
+use crate::artifact::ModuleError;
+use crate::config::ProcessConfig;
+use crate::exit;
+use crate::module::Module;
+use crate::runtime::Shared;
+use crate::state::State;
+
+/// Instructions in one unit of the old ABI's fuel.
+pub(crate) const INSTRUCTIONS_PER_FUEL_UNIT: u64 = 100_000;
+
+/// Why a process was not spawned. Nothing is left of the attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The node or environment takes no more processes.
+    #[error(transparent)]
+    Node(#[from] lunatic_node::SpawnError),
+    /// The module cannot be used in the engine that the process needs.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// The instance could not be made, or its start section failed.
+    #[error("the instance cannot be made: {0}")]
+    Instantiate(String),
+}
+
+/// What to spawn.
+pub(crate) struct SpawnRequest {
+    pub(crate) module: Module,
+    pub(crate) config: Arc<ProcessConfig>,
+    pub(crate) entry: Arc<str>,
+    pub(crate) params: Vec<Val>,
+}
+
+/// Spawns a process; with `link`, linked to its parent before its first step.
+pub(crate) async fn spawn(
+    runtime: &Arc<Shared>,
+    environment: &Arc<Environment>,
+    request: SpawnRequest,
+    link: Option<(&Process, Tag)>,
+) -> Result<Arc<Process>, SpawnError> {
+    let SpawnRequest { module, config, entry, params } = request;
+    let process = environment.prepare(entry.clone(), config.limits.clone())?;
+    let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
+    let artifact = module.artifact(runtime, fuel.is_some()).await?;
+    let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
+    let mut store = Store::new(artifact.module().engine(), state);
+    store.limiter(|state| state);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    let failed = |error| SpawnError::Instantiate(exit::text(&error));
+    if let Some(fuel) = fuel {
+        store.set_fuel(fuel).map_err(failed)?;
+    }
+    let instance = artifact.pre.instantiate_async(&mut store).await.map_err(failed)?;
+    store.data_mut().starting = false;
+    let body: Body = Box::pin(run(store, instance, entry, params));
+    environment.start(process.clone(), body, link);
+    Ok(process)
+}
+
+async fn run(
+    mut store: Store<State>,
+    instance: Instance,
+    entry: Arc<str>,
+    params: Vec<Val>,
+) -> ExitReason {
+    let function = match entry_function(&mut store, instance, &entry, &params) {
+        Ok(function) => function,
+        Err(text) => return ExitReason::Error(text.into()),
+    };
+    exit::reason(function.call_async(&mut store, &params, &mut []).await)
+}
+
+fn entry_function(
+    store: &mut Store<State>,
+    instance: Instance,
+    entry: &str,
+    params: &[Val],
+) -> Result<Func, String> {
+    let Some(function) = instance.get_func(&mut *store, entry) else {
+        return Err(format!("the module exports no function `{entry}`"));
+    };
+    let ty = function.ty(&*store);
+    if ty.results().len() > 0 {
+        return Err(format!("the function `{entry}` gives results, which nobody would read"));
+    }
+    let matching = ty.params().len() == params.len()
+        && ty.params().zip(params).all(|(ty, param)| same_type(&ty, param));
+    if !matching {
+        return Err(format!(
+            "the function `{entry}` takes other parameters than the {} that it was given",
+            params.len()
+        ));
+    }
+    Ok(function)
+}
+
+fn same_type(ty: &ValType, value: &Val) -> bool {
+    matches!(
+        (ty, value),
+        (ValType::I32, Val::I32(_)) | (ValType::I64, Val::I64(_)) | (ValType::V128, Val::V128(_))
+    )
+}

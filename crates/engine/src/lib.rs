@@ -1,0 +1,38 @@
+//! What makes a WebAssembly module a process body. The only room that knows Wasmtime.
+//!
+//! One process is one instance in one store, spawned from a module that is compiled once for each
+//! kind of engine it runs in ([`engines::Kind`]). A process never changes its engine.
+//!
+//! Invariants of this room:
+//! * compiling never happens on a worker: first use of a module in an engine compiles elsewhere;
+//! * guest memory is reached through [`memory`] alone, and nothing of it is borrowed over an await;
+//! * the number of mappings and descriptors does not depend on the number of processes;
+//! * there is one mapping of errors to exit reasons: [`exit::reason`].
+
+mod artifact;
+mod bulk;
+mod cache;
+mod config;
+mod engines;
+mod exit;
+mod host;
+mod instance;
+mod limiter;
+mod memory;
+mod module;
+mod runtime;
+mod slab;
+mod state;
+mod tables;
+
+pub use artifact::ModuleError;
+pub use cache::{CacheError, CachePolicy};
+pub use config::ProcessConfig;
+pub use engines::{Kind, Tier};
+pub use host::metrics::{Metric, MetricKind};
+pub use instance::SpawnError;
+pub use module::Module;
+pub use runtime::{Options, Root, Runtime, RuntimeUsage, StartError};
+
+pub use lunatic_model::{ExitReason, Frame, LinkOutcome, Limits, NodeLimits, Pid, Rights, Trap};
+pub use lunatic_node::{Environment, ExitReport, Observer};

@@ -1,0 +1,84 @@
+//! Guest memory: the one place where pointers and lengths of a guest become slices.
+//!
+//! Pointers and lengths are unsigned 32-bit numbers; sums are made with 64 bits, so that nothing
+//! wraps. Pointer 0 is an address like any other. Whatever is not wholly inside the memory traps.
+
+use wasmtime::{AsContextMut, Caller, Extern, Memory, Result, bail, format_err};
+
+use crate::state::State;
+
+/// A 32-bit pointer or length of the guest, read as unsigned.
+pub(crate) fn unsigned(value: i32) -> usize {
+    value.cast_unsigned() as usize
+}
+
+/// The exported memory, and the state beside it.
+pub(crate) fn split<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut State)> {
+    let memory = exported(caller)?;
+    Ok(memory.data_and_store_mut(caller.as_context_mut()))
+}
+
+fn exported(caller: &mut Caller<'_, State>) -> Result<Memory> {
+    if let Some(memory) = caller.data().memory {
+        return Ok(memory);
+    }
+    match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => {
+            caller.data_mut().memory = Some(memory);
+            Ok(memory)
+        }
+        Some(_) | None => bail!("the module exports no memory named `memory`"),
+    }
+}
+
+fn range(memory: &[u8], pointer: usize, length: usize) -> Result<std::ops::Range<usize>> {
+    let end = pointer.checked_add(length).filter(|end| *end <= memory.len());
+    match end {
+        Some(end) => Ok(pointer..end),
+        None => Err(format_err!(
+            "{length} bytes at address {pointer} are outside of the memory of {} bytes",
+            memory.len()
+        )),
+    }
+}
+
+/// The bytes of a range.
+pub(crate) fn bytes(memory: &[u8], pointer: i32, length: i32) -> Result<&[u8]> {
+    let range = range(memory, unsigned(pointer), unsigned(length))?;
+    Ok(&memory[range])
+}
+
+/// The bytes of a range, to be written.
+pub(crate) fn bytes_mut(memory: &mut [u8], pointer: i32, length: usize) -> Result<&mut [u8]> {
+    let range = range(memory, unsigned(pointer), length)?;
+    Ok(&mut memory[range])
+}
+
+/// A range as text.
+pub(crate) fn text(memory: &[u8], pointer: i32, length: i32) -> Result<&str> {
+    std::str::from_utf8(bytes(memory, pointer, length)?)
+        .map_err(|error| format_err!("a string is not valid UTF-8: {error}"))
+}
+
+/// `count` integers of 64 bits from `pointer` on.
+pub(crate) fn i64s(memory: &[u8], pointer: i32, count: i32) -> Result<Vec<i64>> {
+    let length = unsigned(count)
+        .checked_mul(size_of::<i64>())
+        .ok_or_else(|| format_err!("a list of {} entries is too long", unsigned(count)))?;
+    let list = &memory[range(memory, unsigned(pointer), length)?];
+    let (entries, _) = list.as_chunks::<8>();
+    Ok(entries.iter().map(|entry| i64::from_le_bytes(*entry)).collect())
+}
+
+/// Stores an integer of 64 bits.
+pub(crate) fn write_u64(caller: &mut Caller<'_, State>, pointer: i32, value: u64) -> Result<()> {
+    let (memory, _) = split(caller)?;
+    bytes_mut(memory, pointer, 8)?.copy_from_slice(&value.to_le_bytes());
+    Ok(())
+}
+
+/// A string of the guest, copied.
+pub(crate) fn string(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Result<String> {
+    let (memory, _) = split(caller)?;
+    Ok(text(memory, pointer, length)?.to_owned())
+}

@@ -1,0 +1,179 @@
+//! The runtime as others see it: load modules, make environments, spawn first processes.
+
+use std::sync::Arc;
+
+use lunatic_model::{ExitReason, NodeLimits, Pid};
+use lunatic_node::{Environment, Node, NodeOptions, Observer, Process};
+
+use crate::artifact::{Artifacts, ModuleError};
+use crate::cache::{Cache, CacheError, CachePolicy};
+use crate::config::ProcessConfig;
+use crate::engines::{Engines, Tier};
+use crate::host::metrics::{Metric, Metrics};
+use crate::instance::{self, SpawnError, SpawnRequest};
+use crate::module::Module;
+use crate::slab;
+
+/// How a runtime is set up.
+#[derive(Default)]
+pub struct Options {
+    /// Threads that run processes; `None` means one for each core.
+    pub workers: Option<usize>,
+    /// Where compiled code is kept.
+    pub cache: CachePolicy,
+    /// The bounds of the node.
+    pub limits: NodeLimits,
+    /// Hears of failures.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// Why a runtime did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Compiled code cannot be kept safely.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Wasmtime does not work on this machine.
+    #[error("WebAssembly cannot be compiled on this machine: {0}")]
+    Engine(String),
+    /// The node did not start.
+    #[error(transparent)]
+    Node(#[from] lunatic_node::StartError),
+}
+
+/// Current figures of a runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeUsage {
+    /// Figures of the node.
+    pub node: lunatic_node::Usage,
+    /// Linear memories of the dense tier.
+    pub memories: slab::Usage,
+    /// Stacks.
+    pub stacks: slab::Usage,
+}
+
+/// A runtime. Cloning it is cheap; the last handle that goes stops it.
+#[derive(Clone)]
+pub struct Runtime {
+    node: Arc<Node>,
+    shared: Arc<Shared>,
+}
+
+/// What processes know of their runtime.
+pub(crate) struct Shared {
+    pub(crate) artifacts: Artifacts,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: NodeLimits,
+    memories: Arc<slab::Memories>,
+    stacks: Arc<slab::Stacks>,
+}
+
+impl Runtime {
+    /// Starts a runtime with threads of its own.
+    pub fn new(options: Options) -> Result<Runtime, StartError> {
+        let cache = Cache::open(&options.cache)?;
+        let memories = Arc::new(slab::Memories::new(slab::Limits::default()));
+        let stacks = Arc::new(slab::Stacks::new(slab::Limits::default()));
+        let engines = Engines::new(memories.clone(), stacks.clone())
+            .map_err(|error| StartError::Engine(crate::exit::text(&error)))?;
+        let engines = Arc::new(engines);
+        let pulse = engines.clone();
+        let node = Node::start(NodeOptions {
+            workers: options.workers,
+            limits: options.limits,
+            observer: options.observer,
+            on_pulse: Box::new(move || pulse.beat()),
+        })?;
+        let shared = Arc::new(Shared {
+            artifacts: Artifacts::new(engines, cache, options.limits.module_bytes_max),
+            metrics: Metrics::default(),
+            limits: options.limits,
+            memories,
+            stacks,
+        });
+        Ok(Runtime { node: Arc::new(node), shared })
+    }
+
+    /// Compiles a module in binary or text form, or takes it from the cache. Blocks for as long as
+    /// that takes: call it on a thread of your own.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Module, ModuleError> {
+        self.compile_for(bytes, Tier::default())
+    }
+
+    /// The same for a tier of memories.
+    pub fn compile_for(&self, bytes: &[u8], tier: Tier) -> Result<Module, ModuleError> {
+        Module::new(&self.shared, bytes, tier)
+    }
+
+    /// A set of processes with names of its own. Old programs see `public_id`.
+    pub fn environment(&self, public_id: u64) -> Arc<Environment> {
+        self.node.environment(public_id)
+    }
+
+    /// Spawns the first process of an environment. Blocks while its start section runs.
+    pub fn spawn_root(
+        &self,
+        environment: &Arc<Environment>,
+        module: &Module,
+        entry: &str,
+        config: ProcessConfig,
+    ) -> Result<Root, SpawnError> {
+        let request = SpawnRequest {
+            module: module.clone(),
+            config: Arc::new(config),
+            entry: entry.into(),
+            params: Vec::new(),
+        };
+        let spawn = instance::spawn(&self.shared, environment, request, None);
+        let process = self.node.with_io(|| futures::executor::block_on(spawn))?;
+        Ok(Root { process })
+    }
+
+    /// Current figures.
+    pub fn usage(&self) -> RuntimeUsage {
+        RuntimeUsage {
+            node: self.node.usage(),
+            memories: self.shared.memories.usage(),
+            stacks: self.shared.stacks.usage(),
+        }
+    }
+
+    /// The metrics that programs have recorded.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.shared.metrics.snapshot()
+    }
+}
+
+/// The first process of an environment, as seen from outside.
+pub struct Root {
+    process: Arc<Process>,
+}
+
+impl Root {
+    /// Its identity.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// Waits until it has ended and everybody has been told.
+    pub async fn ended(&self) -> ExitReason {
+        self.process.join().await
+    }
+
+    /// The same for a thread that has nothing else to do.
+    pub fn wait(&self) -> ExitReason {
+        futures::executor::block_on(self.ended())
+    }
+
+    /// Sends it an exit signal, as from a process that it does not know.
+    pub fn exit(&self, reason: ExitReason) {
+        let outside = self.process.environment().pid_of(0);
+        let signal = lunatic_model::Signal::Exit { from: outside, reason, link: false };
+        self.process.environment().signal(self.pid(), signal);
+    }
+
+    /// Kills it.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+}

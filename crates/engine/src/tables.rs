@@ -1,0 +1,104 @@
+//! Resource tables: what a process owns, known to it by number.
+//!
+//! Ids are never reused within a process. Most processes never fill a table, so they are built on
+//! first use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lunatic_model::{Limits, Rights};
+use wasmtime::{Result, format_err};
+
+use crate::config::ProcessConfig;
+use crate::exit::HostExit;
+use crate::module::Module;
+
+/// The id of the permanent error "operation timed out": guest libraries drop it after a timeout.
+pub(crate) const TIMED_OUT_ERROR: u64 = 0;
+
+/// All tables of a process.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) errors: Table<Arc<str>>,
+    pub(crate) configs: Table<ConfigDraft>,
+    pub(crate) modules: Table<Module>,
+}
+
+impl Tables {
+    pub(crate) fn new() -> Tables {
+        let mut tables = Tables::default();
+        tables.errors.next = TIMED_OUT_ERROR + 1;
+        tables
+    }
+}
+
+/// A configuration that a guest puts together. What it may really grant is decided at spawn, where
+/// it is narrowed to what its maker has.
+#[derive(Clone)]
+pub(crate) struct ConfigDraft {
+    pub(crate) rights: Rights,
+    pub(crate) limits: Limits,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) preopens: Vec<String>,
+    /// What the draft came to at its last spawn; gone with the next change.
+    pub(crate) built: Option<Arc<ProcessConfig>>,
+}
+
+impl Default for ConfigDraft {
+    /// As `create_config` of the old ABI makes it.
+    fn default() -> ConfigDraft {
+        ConfigDraft {
+            rights: Rights::NONE,
+            limits: Limits::default(),
+            args: Vec::new(),
+            env: Vec::new(),
+            preopens: Vec::new(),
+            built: None,
+        }
+    }
+}
+
+/// One table.
+pub(crate) struct Table<T> {
+    entries: BTreeMap<u64, T>,
+    next: u64,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table { entries: BTreeMap::new(), next: 0 }
+    }
+}
+
+impl<T> Table<T> {
+    /// Adds an entry. At `max` entries the process ends with the limit's name as its reason.
+    pub(crate) fn add(&mut self, value: T, max: usize, limit: &'static str) -> Result<u64> {
+        if self.entries.len() >= max {
+            return Err(HostExit::limit(limit));
+        }
+        let id = self.next;
+        self.next += 1;
+        self.entries.insert(id, value);
+        Ok(id)
+    }
+
+    /// The entry, or a trap.
+    pub(crate) fn get(&self, id: i64, what: &str) -> Result<&T> {
+        self.entries.get(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
+    }
+
+    /// The entry, or a trap.
+    pub(crate) fn get_mut(&mut self, id: i64, what: &str) -> Result<&mut T> {
+        self.entries.get_mut(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
+    }
+
+    /// Takes the entry out, or traps.
+    pub(crate) fn remove(&mut self, id: i64, what: &str) -> Result<T> {
+        self.entries.remove(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
+    }
+}
+
+fn unknown(id: i64, what: &str) -> wasmtime::Error {
+    format_err!("this process has no {what} with id {}", id.cast_unsigned())
+}
