@@ -76,8 +76,9 @@ fn frames(error: &Error) -> Vec<Frame> {
 fn frame(frame: &wasmtime::FrameInfo) -> Frame {
     let symbol = frame.symbols().first();
     let function = symbol
-        .and_then(|symbol| symbol.name().map(str::to_owned))
-        .or_else(|| frame.func_name().map(demangled))
+        .and_then(|symbol| symbol.name())
+        .or_else(|| frame.func_name())
+        .map(demangled)
         .unwrap_or_else(|| format!("function {}", frame.func_index()));
     let location = symbol.and_then(|symbol| {
         let file = symbol.file()?;

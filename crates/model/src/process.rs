@@ -77,6 +77,8 @@ struct Link {
     /// The latest unlink of this pair that is not acknowledged: until then, exits come from the
     /// link that was removed and are dropped.
     unlinking: Option<u64>,
+    /// Linked again from here since that unlink.
+    relinked: bool,
 }
 
 #[derive(Debug)]
@@ -140,7 +142,11 @@ impl Process {
             Signal::Exit { from, reason, link: true } => self.link_exit(from, reason),
             Signal::Exit { from, reason, link: false } => self.exit_request(from, reason),
             Signal::Link { from, tag } => {
-                self.insert_link(from, tag);
+                // One that was sent before our unlink arrived goes with it at the other end, too.
+                let outdated = |link: &Link| link.unlinking.is_some() && !link.relinked;
+                if !self.links.get(&from).is_some_and(outdated) {
+                    self.insert_link(from, tag);
+                }
                 Delivery::Done
             }
             Signal::Unlink { from, id } => {
@@ -202,7 +208,7 @@ impl Process {
         // An exit of a link that was removed here counts no more, also while the unlink is not
         // acknowledged yet: that is what `unlink` promises.
         let tag = match self.links.get(&from) {
-            Some(Link { tag, active: true, unlinking: None }) => *tag,
+            Some(Link { tag, active: true, unlinking: None, .. }) => *tag,
             Some(_) | None => return Delivery::Done,
         };
         self.links.remove(&from);
@@ -331,14 +337,16 @@ impl Process {
             self.end(ExitReason::Limit("links_max"));
             return None;
         }
-        self.insert_link(to, tag);
+        self.insert_link(to, tag).relinked = true;
         Some(Signal::Link { from: self.pid, tag })
     }
 
-    fn insert_link(&mut self, peer: Pid, tag: Tag) {
-        let link = self.links.entry(peer).or_insert(Link { tag, active: true, unlinking: None });
+    fn insert_link(&mut self, peer: Pid, tag: Tag) -> &mut Link {
+        let new = Link { tag, active: true, unlinking: None, relinked: false };
+        let link = self.links.entry(peer).or_insert(new);
         link.tag = tag;
         link.active = true;
+        link
     }
 
     /// Removes this end of a link; the caller sends what it returns to the other. From now on no
@@ -348,6 +356,7 @@ impl Process {
         self.unlinks += 1;
         link.active = false;
         link.unlinking = Some(self.unlinks);
+        link.relinked = false;
         Some(Signal::Unlink { from: self.pid, id: self.unlinks })
     }
 

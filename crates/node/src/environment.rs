@@ -89,7 +89,7 @@ impl Environment {
         let pid = process.pid();
         lock(self.shard(pid.serial)).insert(pid.serial, process.clone());
         if let Some((parent, tag)) = link {
-            link_child(parent, &process, tag);
+            parent.link_child(&process, tag);
         }
         // From here on it can end, so it is in the table and linked before: whoever guesses its pid
         // may kill it at any moment.
@@ -141,6 +141,14 @@ impl Environment {
         }
     }
 
+    /// Lets a process run; false if it is dead.
+    pub(crate) fn wake(&self, pid: Pid) -> bool {
+        self.find(pid).is_some_and(|process| {
+            process.wake_by_ref();
+            true
+        })
+    }
+
     pub(crate) fn remove(&self, pid: Pid) {
         lock(self.shard(pid.serial)).remove(&pid.serial);
     }
@@ -172,7 +180,7 @@ impl Environment {
     }
 
     /// What a process that does not exist answers.
-    fn answer_for_the_dead(&self, dead: Pid, signal: Signal) {
+    pub(crate) fn answer_for_the_dead(&self, dead: Pid, signal: Signal) {
         match signal {
             Signal::Link { from, .. } => {
                 let reason = ExitReason::NoProcess;
@@ -200,25 +208,6 @@ impl Environment {
             Some(process) => process.link_exit(from, reason),
             None => LinkOutcome::Gone,
         }
-    }
-}
-
-/// Makes both ends of a link between a process and its child, which has no body yet.
-fn link_child(parent: &Process, child: &Arc<Process>, tag: Tag) {
-    let (from, pid) = (parent.pid(), child.pid());
-    // The child's end has no tag: only its parent chose one.
-    child.link_to(from, Tag::NONE);
-    let refused = parent.with_state(|state| match state.link(pid, tag) {
-        // At its limit of links the parent ends: the child hears of that now, since nobody can
-        // tell it later.
-        None => state.exiting().cloned(),
-        Some(_) => match state.deliver(Signal::Link { from: pid, tag }) {
-            Delivery::Dead(_) => Some(ExitReason::NoProcess),
-            Delivery::Done | Delivery::Wake | Delivery::Answer(..) | Delivery::Full(_) => None,
-        },
-    });
-    if let Some(reason) = refused {
-        child.deliver(Signal::Exit { from, reason, link: true });
     }
 }
 

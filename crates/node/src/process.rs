@@ -154,21 +154,65 @@ impl Process {
     }
 
     /// Links itself with another process. If that one is dead, the exit signal comes at once.
-    pub fn link(&self, to: Pid, tag: Tag) {
-        if let Some(signal) = self.with_state(|state| state.link(to, tag)) {
-            self.environment.signal(to, signal);
-        }
+    pub fn link(self: &Arc<Self>, to: Pid, tag: Tag) {
+        self.change_link(to, |state| state.link(to, tag));
     }
 
-    /// This end of a link whose other end the caller makes.
-    pub(crate) fn link_to(&self, peer: Pid, tag: Tag) {
-        self.with_state(|state| state.deliver(Signal::Link { from: peer, tag }));
+    /// Links this process with a child that has no body yet. If this one is dead, or at its limit
+    /// of links, the child hears of that at once: nobody could tell it later.
+    pub(crate) fn link_child(&self, child: &Process, tag: Tag) {
+        let (from, pid) = (self.pid, child.pid);
+        self.with_both(child, |state, child| {
+            // The child's end has no tag: only its parent chose one.
+            child.deliver(Signal::Link { from, tag: Tag::NONE });
+            let refused = match state.link(pid, tag) {
+                None => state.exiting().cloned(),
+                Some(_) => match state.deliver(Signal::Link { from: pid, tag }) {
+                    Delivery::Dead(_) => Some(ExitReason::NoProcess),
+                    Delivery::Done | Delivery::Wake | Delivery::Answer(..) | Delivery::Full(_) => {
+                        None
+                    }
+                },
+            };
+            if let Some(reason) = refused {
+                child.deliver(Signal::Exit { from, reason, link: true });
+            }
+        });
     }
 
     /// Removes a link; from now on its exit signals have no effect here.
-    pub fn unlink(&self, from: Pid) {
-        if let Some(signal) = self.with_state(|state| state.unlink(from)) {
-            self.environment.signal(from, signal);
+    pub fn unlink(self: &Arc<Self>, from: Pid) {
+        self.change_link(from, |state| state.unlink(from));
+    }
+
+    /// Changes both ends of a link in one step. Were the other end changed later, its own change of
+    /// the link could come in between, and one end would stay.
+    fn change_link(self: &Arc<Self>, peer: Pid, own: impl FnOnce(&mut State) -> Option<Signal>) {
+        let other = self.environment.find(peer).filter(|other| other.pid != self.pid);
+        let unheard = match other {
+            Some(other) => self.with_both(&other, |state, peer| {
+                match peer.deliver(own(state)?) {
+                    Delivery::Answer(_, answer) => {
+                        state.deliver(answer);
+                        None
+                    }
+                    Delivery::Dead(signal) => Some(signal),
+                    Delivery::Done | Delivery::Wake | Delivery::Full(_) => None,
+                }
+            }),
+            None => self.with_state(own),
+        };
+        if let Some(signal) = unheard {
+            self.environment.answer_for_the_dead(peer, signal);
+        }
+    }
+
+    /// The states of two processes at once, locked in the order of their pids.
+    fn with_both<R>(&self, other: &Process, act: impl FnOnce(&mut State, &mut State) -> R) -> R {
+        if self.pid < other.pid {
+            self.with_state(|one| other.with_state(|two| act(one, two)))
+        } else {
+            other.with_state(|two| self.with_state(|one| act(one, two)))
         }
     }
 
@@ -432,9 +476,7 @@ impl Announcement {
             } else if let Some((reference, target)) = obituary.monitors.pop() {
                 environment.signal(target, Signal::Demonitor { reference });
             } else if let Some(sender) = obituary.senders.pop_front() {
-                if let Some(sender) = environment.find(sender) {
-                    sender.wake_by_ref();
-                }
+                environment.wake(sender);
             } else {
                 return true;
             }

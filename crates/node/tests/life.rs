@@ -2,7 +2,7 @@
 mod common;
 
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -315,7 +315,7 @@ fn a_link_of_start_is_whole_even_if_the_child_is_killed_at_once() {
     let node = node(2);
     let environment = node.environment(1);
     let stop = Arc::new(AtomicBool::new(false));
-    let newest = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let newest = Arc::new(AtomicU64::new(0));
     let killer = {
         let (environment, stop, newest) = (environment.clone(), stop.clone(), newest.clone());
         std::thread::spawn(move || {
@@ -357,12 +357,16 @@ fn a_process_at_its_limit_of_links_or_monitors_ends_even_if_its_body_waits() {
         let limits = Limits { links_max: 1, monitors_max: 1, ..Limits::default() };
         let others = [(); 2].map(|()| spawn_waiting(root.environment(), ExitReason::Normal).pid());
         let linking = spawn_with(root.environment(), limits, |me| async move {
-            others.iter().for_each(|other| me.link(*other, LINK));
+            for other in others {
+                me.link(other, LINK);
+            }
             pending().await
         });
         assert_eq!(linking.join().await, ExitReason::Limit("links_max"));
         let watching = spawn_with(root.environment(), limits, |me| async move {
-            others.iter().for_each(|other| drop(me.monitor(*other)));
+            for other in others {
+                me.monitor(other);
+            }
             pending().await
         });
         assert_eq!(watching.join().await, ExitReason::Limit("monitors_max"));

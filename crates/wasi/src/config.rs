@@ -57,22 +57,13 @@ pub struct Access {
 
 impl Access {
     /// Everything.
-    pub const FULL: Access = Access {
-        read: true,
-        write: true,
-    };
+    pub const FULL: Access = Access { read: true, write: true };
     /// Reading only.
-    pub const READ: Access = Access {
-        read: true,
-        write: false,
-    };
+    pub const READ: Access = Access { read: true, write: false };
 
     /// What both allow.
     pub fn and(self, other: Access) -> Access {
-        Access {
-            read: self.read && other.read,
-            write: self.write && other.write,
-        }
+        Access { read: self.read && other.read, write: self.write && other.write }
     }
 
     /// True if `other` allows nothing that this doesn't.
@@ -105,15 +96,9 @@ impl Preopen {
         }
         check_nul(WHAT, guest_name)?;
         if guest_name.len() > STRINGS_BYTES_MAX {
-            return Err(ConfigError::TooLong {
-                what: "characters of a directory name",
-            });
+            return Err(ConfigError::TooLong { what: "characters of a directory name" });
         }
-        Ok(Preopen {
-            guest_name: guest_name.into(),
-            directory,
-            access,
-        })
+        Ok(Preopen { guest_name: guest_name.into(), directory, access })
     }
 
     /// A preopen inside this one, for a process that shall see less: the directory at `path`
@@ -351,15 +336,7 @@ impl fmt::Debug for WasiConfig {
         // Values of environment variables are often secrets.
         f.debug_struct("WasiConfig")
             .field("args", &self.inner.args)
-            .field(
-                "env",
-                &self
-                    .inner
-                    .env
-                    .iter()
-                    .map(|(key, _)| key)
-                    .collect::<Vec<_>>(),
-            )
+            .field("env", &self.inner.env.iter().map(|(key, _)| key).collect::<Vec<_>>())
             .field("preopens", &self.inner.preopens)
             .field("descriptors_max", &self.inner.descriptors_max)
             .finish_non_exhaustive()
@@ -368,10 +345,7 @@ impl fmt::Debug for WasiConfig {
 
 fn check_nul(what: &'static str, text: &str) -> Result<(), ConfigError> {
     if text.contains('\0') {
-        return Err(ConfigError::Nul {
-            what,
-            text: text.to_owned(),
-        });
+        return Err(ConfigError::Nul { what, text: text.to_owned() });
     }
     Ok(())
 }
@@ -379,11 +353,7 @@ fn check_nul(what: &'static str, text: &str) -> Result<(), ConfigError> {
 /// The new total after a string and its NUL.
 fn grown(what: &'static str, total: usize, length: usize) -> Result<usize, ConfigError> {
     let grown = total.saturating_add(length).saturating_add(1);
-    if grown > STRINGS_BYTES_MAX {
-        Err(ConfigError::TooLong { what })
-    } else {
-        Ok(grown)
-    }
+    if grown > STRINGS_BYTES_MAX { Err(ConfigError::TooLong { what }) } else { Ok(grown) }
 }
 
 #[cfg(test)]
@@ -393,18 +363,9 @@ mod tests {
     #[test]
     fn a_string_with_nul_is_refused_and_changes_nothing() {
         let mut config = WasiConfig::default();
-        assert!(matches!(
-            config.push_arg("a\0b"),
-            Err(ConfigError::Nul { .. })
-        ));
-        assert!(matches!(
-            config.push_env("A\0", "b"),
-            Err(ConfigError::Nul { .. })
-        ));
-        assert!(matches!(
-            config.push_env("A", "b\0"),
-            Err(ConfigError::Nul { .. })
-        ));
+        assert!(matches!(config.push_arg("a\0b"), Err(ConfigError::Nul { .. })));
+        assert!(matches!(config.push_env("A\0", "b"), Err(ConfigError::Nul { .. })));
+        assert!(matches!(config.push_env("A", "b\0"), Err(ConfigError::Nul { .. })));
         assert!(config.args().is_empty() && config.env().is_empty());
     }
 
@@ -414,11 +375,7 @@ mod tests {
         for value in ["1", "2", "1"] {
             config.push_env("A", value).unwrap();
         }
-        let values: Vec<_> = config
-            .env()
-            .iter()
-            .map(|(_, value)| value.as_str())
-            .collect();
+        let values: Vec<_> = config.env().iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["1", "2", "1"]);
     }
 
@@ -437,10 +394,7 @@ mod tests {
     fn arguments_beyond_the_limit_are_refused() {
         let mut config = WasiConfig::default();
         config.push_arg("a".repeat(STRINGS_BYTES_MAX - 1)).unwrap();
-        assert_eq!(
-            config.push_arg(""),
-            Err(ConfigError::TooLong { what: "arguments" })
-        );
+        assert_eq!(config.push_arg(""), Err(ConfigError::TooLong { what: "arguments" }));
         config.clear_args();
         assert_eq!(config.push_arg(""), Ok(()));
     }

@@ -16,11 +16,7 @@ pub(crate) fn range(memory: &[u8], address: u64, length: u64) -> Result<Range<us
     match address.checked_add(length) {
         // Both ends are at most `memory.len()`, so they fit a usize.
         Some(end) if end <= size => Ok(address as usize..end as usize),
-        _ => Err(Fault::OutOfBounds {
-            address,
-            length,
-            memory: size,
-        }),
+        _ => Err(Fault::OutOfBounds { address, length, memory: size }),
     }
 }
 

@@ -56,10 +56,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) fn new(entries: Vec<Entry>) -> Listing {
-        let bytes = entries
-            .iter()
-            .map(|entry| ENTRY_BYTES + entry.name.len())
-            .sum();
+        let bytes = entries.iter().map(|entry| ENTRY_BYTES + entry.name.len()).sum();
         Listing { entries, bytes }
     }
 }
@@ -86,12 +83,7 @@ impl Wasi {
         }
         let first_free = slots.len();
         let origin = config.clock().monotonic();
-        Wasi {
-            config: config.clone(),
-            slots,
-            first_free,
-            origin,
-        }
+        Wasi { config: config.clone(), slots, first_free, origin }
     }
 
     /// What this state was made from.
@@ -115,26 +107,16 @@ impl Wasi {
     }
 
     pub(crate) fn get(&self, fd: u32) -> Result<&Descriptor, Errno> {
-        self.slots
-            .get(fd as usize)
-            .and_then(Option::as_ref)
-            .ok_or(Errno::Badf)
+        self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::Badf)
     }
 
     pub(crate) fn get_mut(&mut self, fd: u32) -> Result<&mut Descriptor, Errno> {
-        self.slots
-            .get_mut(fd as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::Badf)
+        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::Badf)
     }
 
     /// The number the next descriptor gets; `Mfile` if there may be no more.
     pub(crate) fn next_free(&self) -> Result<u32, Errno> {
-        let free = self
-            .slots
-            .iter()
-            .skip(self.first_free)
-            .position(Option::is_none);
+        let free = self.slots.iter().skip(self.first_free).position(Option::is_none);
         let number = free.map_or(self.slots.len(), |offset| self.first_free + offset);
         if number >= self.config.descriptors_max() {
             return Err(Errno::Mfile);
@@ -178,11 +160,7 @@ impl Wasi {
 
     /// Bytes of listings kept by all descriptors but `fd`.
     pub(crate) fn listing_bytes_beside(&self, fd: u32) -> usize {
-        let others = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != fd as usize);
+        let others = self.slots.iter().enumerate().filter(|(index, _)| *index != fd as usize);
         others
             .filter_map(|(_, slot)| match &slot.as_ref()?.object {
                 Object::Directory(open) => open.listing.as_ref(),

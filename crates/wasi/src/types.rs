@@ -130,7 +130,7 @@ impl FdFlags {
     pub const APPEND: FdFlags = FdFlags(1);
     /// Each write reaches the disk, without metadata that reading does not need.
     pub const DSYNC: FdFlags = FdFlags(1 << 1);
-    /// Reported back; files never make a process wait for another one.
+    /// Reading a stream that has nothing yet answers `Again`; files are never waited for.
     pub const NONBLOCK: FdFlags = FdFlags(1 << 2);
     /// Reads are as synchronised as writes; treated as `SYNC`.
     pub const RSYNC: FdFlags = FdFlags(1 << 3);
@@ -140,11 +140,7 @@ impl FdFlags {
     /// # Errors
     /// `Inval` for a bit that preview 1 does not define.
     pub fn decode(raw: u32) -> Result<FdFlags, Errno> {
-        if raw > 0b1_1111 {
-            Err(Errno::Inval)
-        } else {
-            Ok(FdFlags(raw as u16))
-        }
+        if raw > 0b1_1111 { Err(Errno::Inval) } else { Ok(FdFlags(raw as u16)) }
     }
 
     /// True if any flag of `other` is set.
@@ -314,9 +310,5 @@ impl NewTimes {
 
 /// `lookupflags`: whether a symbolic link at the end of a path is followed.
 pub(crate) fn decode_follow(raw: u32) -> Result<bool, Errno> {
-    if raw > 1 {
-        Err(Errno::Inval)
-    } else {
-        Ok(raw == 1)
-    }
+    if raw > 1 { Err(Errno::Inval) } else { Ok(raw == 1) }
 }

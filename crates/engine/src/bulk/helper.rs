@@ -30,10 +30,7 @@ pub fn body(bulk: Bulk, module: &Module<'_>) -> Vec<u8> {
     match bulk {
         Bulk::Copy { to, from } if to == from => {
             // A source below the destination may be overwritten from below: go downwards.
-            code.local_get(FROM)
-                .local_get(TO)
-                .i32_lt_u()
-                .if_(BlockType::Empty);
+            code.local_get(FROM).local_get(TO).i32_lt_u().if_(BlockType::Empty);
             chunks_down(&mut code, bulk);
             code.else_();
             chunks_up(&mut code, bulk);
@@ -67,10 +64,7 @@ fn chunks_up(code: &mut InstructionSink<'_>, bulk: Bulk) {
     code.local_get(TO).i32_const(CHUNK).i32_add().local_set(TO);
     match bulk {
         Bulk::Copy { .. } | Bulk::Init { .. } => {
-            code.local_get(FROM)
-                .i32_const(CHUNK)
-                .i32_add()
-                .local_set(FROM);
+            code.local_get(FROM).i32_const(CHUNK).i32_add().local_set(FROM);
         }
         Bulk::Fill { .. } => {}
     }
@@ -90,18 +84,11 @@ fn chunks_down(code: &mut InstructionSink<'_>, bulk: Bulk) {
 }
 
 fn shorten(code: &mut InstructionSink<'_>) {
-    code.local_get(LENGTH)
-        .i32_const(CHUNK)
-        .i32_sub()
-        .local_set(LENGTH);
+    code.local_get(LENGTH).i32_const(CHUNK).i32_sub().local_set(LENGTH);
 }
 
 fn again_if_more_than_a_chunk(code: &mut InstructionSink<'_>) {
-    code.local_get(LENGTH)
-        .i32_const(CHUNK)
-        .i32_gt_u()
-        .br_if(0)
-        .end();
+    code.local_get(LENGTH).i32_const(CHUNK).i32_gt_u().br_if(0).end();
 }
 
 fn instruction(code: &mut InstructionSink<'_>, bulk: Bulk) {
@@ -125,13 +112,9 @@ fn out_of_bounds(code: &mut InstructionSink<'_>, bulk: Bulk, module: &Module<'_>
         Bulk::Init { memory, data } => {
             beyond_memory(code, TO, memory, module);
             end_of_range(code, FROM);
-            let bytes = module
-                .data_bytes
-                .get(data as usize)
-                .map_or(0, |bytes| *bytes);
+            let bytes = module.data_bytes.get(data as usize).map_or(0, |bytes| *bytes);
             // A segment lies inside a module, and no module has 2^63 bytes.
-            code.i64_const(i64::try_from(bytes).unwrap_or(i64::MAX))
-                .i64_gt_u();
+            code.i64_const(i64::try_from(bytes).unwrap_or(i64::MAX)).i64_gt_u();
             code.i32_or();
         }
     }
@@ -139,14 +122,10 @@ fn out_of_bounds(code: &mut InstructionSink<'_>, bulk: Bulk, module: &Module<'_>
 
 fn beyond_memory(code: &mut InstructionSink<'_>, start: u32, memory: u32, module: &Module<'_>) {
     let ty = module.memories.get(memory as usize);
-    let page_bytes_log2 = ty
-        .and_then(|ty| ty.page_size_log2)
-        .unwrap_or(PAGE_BYTES_LOG2);
+    let page_bytes_log2 = ty.and_then(|ty| ty.page_size_log2).unwrap_or(PAGE_BYTES_LOG2);
     end_of_range(code, start);
     code.memory_size(memory).i64_extend_i32_u();
-    code.i64_const(i64::from(page_bytes_log2))
-        .i64_shl()
-        .i64_gt_u();
+    code.i64_const(i64::from(page_bytes_log2)).i64_shl().i64_gt_u();
 }
 
 fn end_of_range(code: &mut InstructionSink<'_>, start: u32) {

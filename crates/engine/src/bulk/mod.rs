@@ -15,8 +15,10 @@
 //!   than 16,383 functions); and all bodies shift by a byte when the helpers make the number of
 //!   functions one LEB128 byte longer. Debug information is then off, meaning is not.
 //! * What is not rewritten is bounded otherwise: `memory.init` by its data segment, where that is
-//!   no larger than a chunk; table instructions by the table limit. Instructions on 64-bit memories
-//!   are left alone, the engine refuses such memories.
+//!   no larger than a chunk; any instruction by a constant length of at most a chunk that is pushed
+//!   right before it (compilers copy structs so, and Wasmtime makes a few moves of it); table
+//!   instructions by the table limit. Instructions on 64-bit memories are left alone, the engine
+//!   refuses such memories.
 //! * The number of helpers is bounded by the module: one for each pair of memories that a
 //!   `memory.copy` names (a valid module has 100 memories at most), and for each memory and data
 //!   segment larger than a chunk.
@@ -128,10 +130,7 @@ impl<'a> Module<'a> {
 
     fn note(&mut self, payload: Payload<'a>) -> Result<(), BulkError> {
         match payload {
-            Payload::Version {
-                encoding: Encoding::Component,
-                ..
-            } => {
+            Payload::Version { encoding: Encoding::Component, .. } => {
                 return Err(BulkError::Component);
             }
             Payload::TypeSection(groups) => {
@@ -176,20 +175,14 @@ impl<'a> Module<'a> {
             (!known.memory64 && page_ok).then_some(memory)
         };
         match *operator {
-            Operator::MemoryFill { mem } => Some(Bulk::Fill {
-                memory: narrow(mem)?,
-            }),
-            Operator::MemoryCopy { dst_mem, src_mem } => Some(Bulk::Copy {
-                to: narrow(dst_mem)?,
-                from: narrow(src_mem)?,
-            }),
+            Operator::MemoryFill { mem } => Some(Bulk::Fill { memory: narrow(mem)? }),
+            Operator::MemoryCopy { dst_mem, src_mem } => {
+                Some(Bulk::Copy { to: narrow(dst_mem)?, from: narrow(src_mem)? })
+            }
             Operator::MemoryInit { data_index, mem } => {
                 let bytes = *self.data_bytes.get(usize::try_from(data_index).ok()?)?;
                 let large = bytes > CHUNK_BYTES as usize;
-                large.then_some(Bulk::Init {
-                    memory: narrow(mem)?,
-                    data: data_index,
-                })
+                large.then_some(Bulk::Init { memory: narrow(mem)?, data: data_index })
             }
             _ => None,
         }
@@ -202,9 +195,12 @@ impl Plan {
         let mut known = BTreeMap::new();
         for (body, function) in module.bodies.iter().enumerate() {
             let mut operators = function.get_operators_reader()?;
+            // Whether the value on top of the stack is a constant that a chunk covers.
+            let mut short = false;
             while !operators.eof() {
                 let (operator, start) = operators.read_with_offset()?;
-                let Some(bulk) = module.bulk(&operator) else {
+                let length_is_short = std::mem::replace(&mut short, is_short(&operator));
+                let Some(bulk) = module.bulk(&operator).filter(|_| !length_is_short) else {
                     continue;
                 };
                 let next = u32::try_from(plan.helpers.len()).map_err(|_| BulkError::TooLarge)?;
@@ -213,15 +209,16 @@ impl Plan {
                     next
                 });
                 let bytes = start..operators.original_position();
-                plan.sites.push(Site {
-                    body,
-                    bytes,
-                    helper,
-                });
+                plan.sites.push(Site { body, bytes, helper });
             }
         }
         Ok(plan)
     }
+}
+
+/// Whether the operator leaves a constant of at most a chunk on top of the stack.
+fn is_short(operator: &Operator) -> bool {
+    matches!(operator, Operator::I32Const { value } if value.cast_unsigned() <= CHUNK_BYTES)
 }
 
 fn add(count: &mut u32, more: u32) -> Result<(), BulkError> {

@@ -26,21 +26,11 @@ const LEB_BYTES_MAX: usize = 5;
 
 /// Writes `wasm` with `plan` carried out.
 pub fn rewrite(wasm: &[u8], module: &Module<'_>, plan: &Plan) -> Result<Vec<u8>, BulkError> {
-    let occurs = |id| {
-        module
-            .sections
-            .iter()
-            .filter(|section| section.0 == id)
-            .count()
-    };
+    let occurs = |id| module.sections.iter().filter(|section| section.0 == id).count();
     if [TYPE_SECTION, FUNCTION_SECTION, CODE_SECTION].map(occurs) != [1, 1, 1] {
-        return Err(BulkError::Inconsistent(
-            "it needs one type, function and code section each",
-        ));
+        return Err(BulkError::Inconsistent("it needs one type, function and code section each"));
     }
-    let header = wasm
-        .get(..HEADER_BYTES)
-        .ok_or(BulkError::Inconsistent("it has no header"))?;
+    let header = wasm.get(..HEADER_BYTES).ok_or(BulkError::Inconsistent("it has no header"))?;
     let mut out = Vec::with_capacity(wasm.len() + 1024 * (1 + plan.helpers.len()));
     out.extend_from_slice(header);
     for (id, range) in &module.sections {
@@ -79,11 +69,7 @@ fn code_section(
     let (count, width) = count_of(wasm, range)?;
     let helpers = small(plan.helpers.len())?;
     let mut out = Vec::with_capacity(range.len() + 128 * plan.helpers.len());
-    leb(
-        &mut out,
-        count.checked_add(helpers).ok_or(BulkError::TooLarge)?,
-        width,
-    );
+    leb(&mut out, count.checked_add(helpers).ok_or(BulkError::TooLarge)?, width);
     let mut done = range.start + width;
     let mut sites = plan.sites.as_slice();
     for (index, body) in module.bodies.iter().enumerate() {
@@ -124,10 +110,7 @@ fn patched(
     let mut out = Vec::with_capacity(body.len());
     let mut done = body.start;
     for site in sites {
-        let function = module
-            .functions
-            .checked_add(site.helper)
-            .ok_or(BulkError::TooLarge)?;
+        let function = module.functions.checked_add(site.helper).ok_or(BulkError::TooLarge)?;
         out.extend_from_slice(&wasm[done..site.bytes.start]);
         call(&mut out, function, site.bytes.len());
         done = site.bytes.end;
@@ -155,11 +138,7 @@ fn append(
 ) -> Result<Vec<u8>, BulkError> {
     let (count, width) = count_of(wasm, range)?;
     let mut out = Vec::with_capacity(range.len() + items.len() + LEB_BYTES_MAX);
-    leb(
-        &mut out,
-        count.checked_add(more).ok_or(BulkError::TooLarge)?,
-        width,
-    );
+    leb(&mut out, count.checked_add(more).ok_or(BulkError::TooLarge)?, width);
     out.extend_from_slice(&wasm[range.start + width..range.end]);
     out.extend_from_slice(items);
     Ok(out)

@@ -78,12 +78,7 @@ impl Arena {
     /// `what` names its slots in errors, in the plural.
     pub fn new(what: &'static str, slot_bytes: usize, budget: Arc<Budget>) -> Self {
         debug_assert!(slot_bytes > 0 && slot_bytes.is_multiple_of(platform::page_bytes()));
-        Self {
-            what,
-            slot_bytes,
-            budget,
-            state: Mutex::default(),
-        }
+        Self { what, slot_bytes, budget, state: Mutex::default() }
     }
 
     pub fn slot_bytes(&self) -> usize {
@@ -105,25 +100,13 @@ impl Arena {
         let slot = if let Some((base, bytes)) = state.warm.pop() {
             state.warm_idle = state.warm_idle.min(state.warm.len());
             self.budget.return_warm(bytes);
-            Slot {
-                base,
-                state: SlotState::Warm(bytes),
-            }
+            Slot { base, state: SlotState::Warm(bytes) }
         } else if let Some(base) = state.cold.pop() {
-            Slot {
-                base,
-                state: SlotState::Cold,
-            }
+            Slot { base, state: SlotState::Cold }
         } else if let Some(base) = state.unprepared.pop() {
-            Slot {
-                base,
-                state: SlotState::Fresh,
-            }
+            Slot { base, state: SlotState::Fresh }
         } else {
-            Slot {
-                base: self.next_fresh(&mut state)?,
-                state: SlotState::Fresh,
-            }
+            Slot { base: self.next_fresh(&mut state)?, state: SlotState::Fresh }
         };
         drop(state);
         self.budget.slot_taken();
@@ -156,8 +139,7 @@ impl Arena {
         let taken: Vec<_> = state.warm.drain(..idle).collect();
         state.warm_idle = state.warm.len();
         drop(state);
-        self.budget
-            .return_warm(taken.iter().map(|(_, bytes)| bytes).sum());
+        self.budget.return_warm(taken.iter().map(|(_, bytes)| bytes).sum());
         taken.into_iter().map(|(base, _)| base).collect()
     }
 
@@ -218,24 +200,13 @@ impl Arena {
     fn reserve(&self, bytes: usize) -> Result<NonNull<u8>, SlabError> {
         let what = self.what;
         if !self.budget.take_reserved(bytes) {
-            let (reserved, max) = (
-                self.budget.usage().reserved_bytes,
-                self.budget.limits().reserved_bytes_max,
-            );
-            return Err(SlabError::ReservedMax {
-                what,
-                bytes,
-                reserved,
-                max,
-            });
+            let (reserved, max) =
+                (self.budget.usage().reserved_bytes, self.budget.limits().reserved_bytes_max);
+            return Err(SlabError::ReservedMax { what, bytes, reserved, max });
         }
         platform::reserve(bytes, self.huge_pages()).map_err(|source| {
             self.budget.return_reserved(bytes);
-            SlabError::Reserve {
-                what,
-                bytes,
-                source,
-            }
+            SlabError::Reserve { what, bytes, source }
         })
     }
 }

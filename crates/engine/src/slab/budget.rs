@@ -21,10 +21,7 @@ impl Default for Limits {
     fn default() -> Self {
         // Saturates where pointers are too narrow for the figure.
         let reserved_bytes_max = usize::try_from(32_u64 << 40).unwrap_or(usize::MAX / 2);
-        Self {
-            reserved_bytes_max,
-            warm_bytes_max: 64 << 20,
-        }
+        Self { reserved_bytes_max, warm_bytes_max: 64 << 20 }
     }
 }
 
@@ -51,12 +48,7 @@ pub(super) struct Budget {
 impl Budget {
     pub fn new(limits: Limits) -> Self {
         let zero = || AtomicUsize::new(0);
-        Self {
-            limits,
-            live: zero(),
-            reserved: zero(),
-            warm: zero(),
-        }
+        Self { limits, live: zero(), reserved: zero(), warm: zero() }
     }
 
     pub fn limits(&self) -> Limits {

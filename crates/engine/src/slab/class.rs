@@ -54,12 +54,7 @@ mod tests {
     #[test]
     fn classes_have_four_steps_to_a_doubling_and_end_at_a_whole_memory() {
         let first: Vec<usize> = (0..18).map(pages).collect();
-        assert_eq!(
-            first,
-            [
-                1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48
-            ]
-        );
+        assert_eq!(first, [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48]);
         assert_eq!(pages(COUNT - 1), PAGES_MAX);
         assert!((1..COUNT).all(|i| pages(i) > pages(i - 1)));
     }

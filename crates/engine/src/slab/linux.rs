@@ -163,11 +163,7 @@ fn pagemap() -> Option<&'static File> {
             unsafe { touched.write_volatile(1) };
             // SAFETY: the trial range is used by nobody else.
             let answer = unsafe { scan(&file, base, bytes, usize::MAX) };
-            let expected = DirtyRun {
-                base: touched,
-                bytes: page,
-                resident: true,
-            };
+            let expected = DirtyRun { base: touched, bytes: page, resident: true };
             answer.is_some_and(|dirty| {
                 dirty.scanned_bytes == bytes && dirty.runs.iter().flatten().eq([&expected])
             })
@@ -209,15 +205,8 @@ unsafe fn scan(file: &File, base: NonNull<u8>, bytes: usize, pages: usize) -> Op
     // SAFETY: the request has the kernel's layout and points at `DIRTY_RUNS_MAX` regions.
     let found = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut request) };
     let found = usize::try_from(found).ok()?;
-    let mut dirty = Dirty {
-        runs: [None; DIRTY_RUNS_MAX],
-        scanned_bytes: 0,
-    };
-    for (run, region) in dirty
-        .runs
-        .iter_mut()
-        .zip(&regions[..found.min(DIRTY_RUNS_MAX)])
-    {
+    let mut dirty = Dirty { runs: [None; DIRTY_RUNS_MAX], scanned_bytes: 0 };
+    for (run, region) in dirty.runs.iter_mut().zip(&regions[..found.min(DIRTY_RUNS_MAX)]) {
         let offset = usize::try_from(region.start.checked_sub(start)?).ok()?;
         let length = usize::try_from(region.end.checked_sub(region.start)?).ok()?;
         if offset.checked_add(length)? > bytes {

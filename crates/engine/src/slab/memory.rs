@@ -25,8 +25,9 @@ use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 /// Most bytes of one freed memory that are zeroed by hand and stay resident.
 const WARM_SLOT_BYTES_MAX: usize = 128 * 1024;
 
-/// Memories of at least this many bytes are relocated by the system when they move.
-const RELOCATE_BYTES_MIN: usize = 4 << 20;
+/// A memory with more dirty bytes than this is relocated by the system when it moves. Copying so
+/// much takes as long as ten relocations, and such memories are few: they need that much of RAM.
+const COPY_BYTES_MAX: usize = 1 << 20;
 
 /// Most memories that sit in a relocated slot at once; each costs two mappings, and the system
 /// allows about 65,000 of them. More are copied.
@@ -63,13 +64,7 @@ impl Memories {
         let budget = Arc::new(Budget::new(limits));
         let arena = |index| Arena::new("linear memories", class::bytes(index), budget.clone());
         let arenas = (0..class::COUNT).map(arena).collect();
-        Self {
-            pool: Arc::new(Pool {
-                budget,
-                arenas,
-                relocated: AtomicUsize::new(0),
-            }),
-        }
+        Self { pool: Arc::new(Pool { budget, arenas, relocated: AtomicUsize::new(0) }) }
     }
 
     /// What is in use now.
@@ -95,22 +90,13 @@ impl Memories {
         let class = class_of(bytes)?;
         let base = self.pool.arenas[class].take()?.base;
         let pool = self.pool.clone();
-        Ok(SlabMemory {
-            pool,
-            base,
-            class,
-            bytes,
-            bytes_max,
-            relocated: false,
-        })
+        Ok(SlabMemory { pool, base, class, bytes, bytes_max, relocated: false })
     }
 }
 
 impl fmt::Debug for Memories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memories")
-            .field("usage", &self.usage())
-            .finish_non_exhaustive()
+        f.debug_struct("Memories").field("usage", &self.usage()).finish_non_exhaustive()
     }
 }
 
@@ -130,9 +116,7 @@ unsafe impl MemoryCreator for Memories {
         if fixed || guard_size_in_bytes > 0 {
             return Err(SlabError::NotDense.describe());
         }
-        let memory = self
-            .create(minimum, maximum)
-            .map_err(|refused| refused.describe())?;
+        let memory = self.create(minimum, maximum).map_err(|refused| refused.describe())?;
         Ok(Box::new(memory))
     }
 }
@@ -171,7 +155,9 @@ impl SlabMemory {
     fn move_to_hold(&mut self, bytes: usize) -> Result<(), SlabError> {
         let (class, base) = self.larger_slot(bytes)?;
         let used = page_aligned(self.bytes);
-        let relocate = used >= RELOCATE_BYTES_MIN && self.pool.take_relocated();
+        // SAFETY: the slot is ours, and nobody runs in it while it grows.
+        let copy = unsafe { wipe::dirty_at_most(self.base, used, COPY_BYTES_MAX) };
+        let relocate = !copy && self.pool.take_relocated();
         // SAFETY: both slots are ours, hold `used` bytes, and differ.
         let relocated = relocate && unsafe { platform::relocate(self.base, base, used) };
         if relocate && !relocated {
@@ -196,10 +182,7 @@ impl SlabMemory {
     /// A slot that holds `bytes`, and twice the present slot if the memory may grow so far and
     /// the address space allows.
     fn larger_slot(&self, bytes: usize) -> Result<(usize, NonNull<u8>), SlabError> {
-        let most = self
-            .bytes_max
-            .unwrap_or(usize::MAX)
-            .min(class::bytes(class::COUNT - 1));
+        let most = self.bytes_max.unwrap_or(usize::MAX).min(class::bytes(class::COUNT - 1));
         let wished = class_of(bytes.max(self.byte_capacity().saturating_mul(2).min(most)))?;
         if let Ok(slot) = self.pool.arenas[wished].take() {
             return Ok((wished, slot.base));
@@ -211,8 +194,7 @@ impl SlabMemory {
 
 impl Drop for SlabMemory {
     fn drop(&mut self) {
-        self.pool
-            .recycle(self.base, self.class, self.bytes, self.relocated);
+        self.pool.recycle(self.base, self.class, self.bytes, self.relocated);
     }
 }
 
@@ -230,11 +212,8 @@ impl Pool {
                 Err(_) => arena.retire(),
             };
         }
-        let granted = if self.budget.take_warm(WARM_SLOT_BYTES_MAX) {
-            WARM_SLOT_BYTES_MAX
-        } else {
-            0
-        };
+        let granted =
+            if self.budget.take_warm(WARM_SLOT_BYTES_MAX) { WARM_SLOT_BYTES_MAX } else { 0 };
         // SAFETY: the memory is gone, so the slot is ours alone.
         match unsafe { wipe::wipe(base, page_aligned(bytes), granted) } {
             Ok(kept) => {

@@ -64,21 +64,12 @@ enum SlabError {
         "{what} need {bytes} more bytes of address space, but {reserved} of {max} bytes are \
          reserved already: end some processes or raise the address space limit"
     )]
-    ReservedMax {
-        what: &'static str,
-        bytes: usize,
-        reserved: usize,
-        max: usize,
-    },
+    ReservedMax { what: &'static str, bytes: usize, reserved: usize, max: usize },
     #[error(
         "the system gave no address space for {what} ({bytes} bytes): end some processes, or \
          raise `ulimit -v` or the memory limit of the container"
     )]
-    Reserve {
-        what: &'static str,
-        bytes: usize,
-        source: std::io::Error,
-    },
+    Reserve { what: &'static str, bytes: usize, source: std::io::Error },
     #[error(
         "the guard page of a stack could not be set: on Linux before 6.13 each stack needs a \
          mapping of its own, raise vm.max_map_count or end some processes"

@@ -56,12 +56,7 @@ impl Stacks {
     /// An empty slab within `limits`. Nothing is reserved before the first stack.
     pub fn new(limits: Limits) -> Self {
         let budget = Arc::new(Budget::new(limits));
-        Self {
-            pool: Arc::new(Pool {
-                budget,
-                arenas: Mutex::default(),
-            }),
-        }
+        Self { pool: Arc::new(Pool { budget, arenas: Mutex::default() }) }
     }
 
     /// What is in use now.
@@ -88,18 +83,13 @@ impl Stacks {
         let arena = self.pool.arena(bytes)?;
         let slot = arena.take()?;
         prepare(&arena, &slot, zeroed)?;
-        Ok(SlabStack {
-            arena,
-            base: slot.base,
-        })
+        Ok(SlabStack { arena, base: slot.base })
     }
 }
 
 impl fmt::Debug for Stacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stacks")
-            .field("usage", &self.usage())
-            .finish_non_exhaustive()
+        f.debug_struct("Stacks").field("usage", &self.usage()).finish_non_exhaustive()
     }
 }
 
@@ -128,17 +118,9 @@ impl Pool {
             .and_then(|stack| stack.checked_add(page))
             .filter(|slot| *slot <= self.budget.limits().reserved_bytes_max);
         let Some(slot_bytes) = slot_bytes else {
-            let Usage {
-                reserved_bytes: reserved,
-                ..
-            } = self.budget.usage();
+            let Usage { reserved_bytes: reserved, .. } = self.budget.usage();
             let max = self.budget.limits().reserved_bytes_max;
-            return Err(SlabError::ReservedMax {
-                what: "fiber stacks",
-                bytes,
-                reserved,
-                max,
-            });
+            return Err(SlabError::ReservedMax { what: "fiber stacks", bytes, reserved, max });
         };
         let mut arenas = self.lock();
         let arena = arenas.entry(slot_bytes).or_insert_with(|| {
@@ -183,11 +165,7 @@ impl Drop for SlabStack {
             return arena.give(self.base, slot_bytes);
         }
         let top_bytes = (TOP_PAGES * platform::page_bytes()).min(slot_bytes);
-        let keep = if budget.take_warm(top_bytes) {
-            top_bytes
-        } else {
-            0
-        };
+        let keep = if budget.take_warm(top_bytes) { top_bytes } else { 0 };
         // SAFETY: the fiber is gone, so the slot is ours alone.
         if unsafe { cool(self.base, slot_bytes, keep) } {
             arena.give(self.base, keep);

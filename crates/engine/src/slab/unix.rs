@@ -25,10 +25,7 @@ pub fn page_bytes() -> usize {
     *BYTES.get_or_init(|| {
         // SAFETY: a plain question to the system.
         let answer = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        usize::try_from(answer)
-            .ok()
-            .filter(|bytes| bytes.is_power_of_two())
-            .unwrap_or(4096)
+        usize::try_from(answer).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
     })
 }
 

@@ -68,6 +68,25 @@ pub unsafe fn wipe(base: NonNull<u8>, bytes: usize, keep_bytes_max: usize) -> io
     Ok(kept)
 }
 
+/// Whether at most `max` of `bytes` bytes at `base` may differ from zero. Where the system does
+/// not tell which pages are dirty, all of them may.
+///
+/// # Safety
+/// As for [`wipe`].
+pub unsafe fn dirty_at_most(base: NonNull<u8>, bytes: usize, max: usize) -> bool {
+    let (mut scanned, mut dirty_bytes) = (0, 0);
+    while bytes > max && scanned < bytes && dirty_bytes <= max {
+        // SAFETY: a part of the caller's range.
+        let look = unsafe { platform::dirty_pages(base.add(scanned), bytes - scanned, usize::MAX) };
+        let Some(dirty) = look.filter(|dirty| dirty.scanned_bytes > 0) else {
+            return false;
+        };
+        dirty_bytes += dirty.runs.iter().flatten().map(|run| run.bytes).sum::<usize>();
+        scanned += dirty.scanned_bytes;
+    }
+    dirty_bytes <= max
+}
+
 /// Copies what differs from zero from one range to another that reads as zero.
 ///
 /// # Safety
@@ -79,10 +98,7 @@ pub unsafe fn copy_dirty(from: NonNull<u8>, to: NonNull<u8>, bytes: usize) {
         let look = unsafe { platform::dirty_pages(from.add(done), bytes - done, usize::MAX) };
         let Some(dirty) = look.filter(|dirty| dirty.scanned_bytes > 0) else {
             // SAFETY: the rest of both ranges, which are distinct slots.
-            unsafe {
-                to.add(done)
-                    .copy_from_nonoverlapping(from.add(done), bytes - done)
-            };
+            unsafe { to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done) };
             return;
         };
         for run in dirty.runs.iter().flatten() {

@@ -9,42 +9,26 @@ use crate::memory;
 /// Writes the arguments into `buffer` and a pointer to each into `pointers`.
 pub fn args_get<G: Guest>(guest: &mut G, pointers: u32, buffer: u32) -> Answer {
     let config = guest.wasi().config().clone();
-    answer(put(
-        guest,
-        pointers,
-        buffer,
-        config.args().iter().map(|arg| vec![arg.as_str()]),
-    ))
+    answer(put(guest, pointers, buffer, config.args().iter().map(|arg| vec![arg.as_str()])))
 }
 
 /// Writes the number of arguments and the bytes they take.
 pub fn args_sizes_get<G: Guest>(guest: &mut G, count: u32, bytes: u32) -> Answer {
     let config = guest.wasi().config().clone();
-    answer(put_sizes(
-        guest,
-        count,
-        bytes,
-        config.args().iter().map(String::len),
-    ))
+    answer(put_sizes(guest, count, bytes, config.args().iter().map(String::len)))
 }
 
 /// Writes the environment as `KEY=value` into `buffer` and a pointer to each into `pointers`.
 pub fn environ_get<G: Guest>(guest: &mut G, pointers: u32, buffer: u32) -> Answer {
     let config = guest.wasi().config().clone();
-    let strings = config
-        .env()
-        .iter()
-        .map(|(key, value)| vec![key.as_str(), "=", value.as_str()]);
+    let strings = config.env().iter().map(|(key, value)| vec![key.as_str(), "=", value.as_str()]);
     answer(put(guest, pointers, buffer, strings))
 }
 
 /// Writes the number of variables and the bytes they take.
 pub fn environ_sizes_get<G: Guest>(guest: &mut G, count: u32, bytes: u32) -> Answer {
     let config = guest.wasi().config().clone();
-    let lengths = config
-        .env()
-        .iter()
-        .map(|(key, value)| key.len() + 1 + value.len());
+    let lengths = config.env().iter().map(|(key, value)| key.len() + 1 + value.len());
     answer(put_sizes(guest, count, bytes, lengths))
 }
 

@@ -144,9 +144,7 @@ pub async fn fd_allocate<G: Guest>(guest: &mut G, fd: u32, offset: u64, length: 
             if length == 0 {
                 return Err(Errno::Inval.into());
             }
-            let end = offset
-                .checked_add(length)
-                .filter(|end| *end <= i64::MAX as u64);
+            let end = offset.checked_add(length).filter(|end| *end <= i64::MAX as u64);
             end.ok_or(Errno::Fbig)?;
             file.allocate(offset, length).await?;
             Ok(())
@@ -246,9 +244,5 @@ fn preopen_name(wasi: &Wasi, fd: u32) -> Result<&str, Errno> {
         Object::Directory(open) => open.preopen.ok_or(Errno::Badf)?,
         Object::Input(_) | Object::Output(_) | Object::File { .. } => return Err(Errno::Badf),
     };
-    wasi.config()
-        .preopens()
-        .get(index)
-        .map(|preopen| preopen.guest_name())
-        .ok_or(Errno::Badf)
+    wasi.config().preopens().get(index).map(|preopen| preopen.guest_name()).ok_or(Errno::Badf)
 }

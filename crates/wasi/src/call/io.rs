@@ -3,7 +3,9 @@
 //! A descriptor owns its position and moves it only by what was really read or written. Data is
 //! copied out of guest memory before a call waits, and into it after.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::errno::Errno;
 use crate::guest::{Answer, Guest, Stop, answer};
@@ -26,11 +28,13 @@ pub async fn fd_read<G: Guest>(
     answer(
         async {
             let buffers = buffers(guest, iovs, iovs_len, nread)?;
-            let source = source(guest.wasi().get(fd)?)?;
+            let descriptor = guest.wasi().get(fd)?;
+            let flags = descriptor.flags;
+            let source = source(descriptor)?;
             let length = buffers.len();
             let data = match source {
                 _ if length == 0 => Vec::new(),
-                Source::Stream(input) => input.read(length).await?,
+                Source::Stream(input) => read_stream(&*input, length, flags).await?,
                 Source::File(file, position) => {
                     let data = file.read_at(position, length).await?;
                     move_to(guest, fd, position + data.len().min(length) as u64)?;
@@ -143,11 +147,7 @@ pub async fn fd_seek<G: Guest>(
         async {
             memory::check(guest.memory()?, position, 8)?;
             // Asking where one is needs less than moving.
-            let right = if whence == 1 && delta == 0 {
-                Rights::FD_TELL
-            } else {
-                Rights::FD_SEEK
-            };
+            let right = if whence == 1 && delta == 0 { Rights::FD_TELL } else { Rights::FD_SEEK };
             let (file, current) = guest.wasi().get(fd)?.file(right)?;
             let base = match whence {
                 0 => 0,
@@ -155,9 +155,7 @@ pub async fn fd_seek<G: Guest>(
                 2 => file.metadata().await?.size,
                 _ => return Err(Errno::Inval.into()),
             };
-            let new = base
-                .checked_add_signed(delta)
-                .filter(|new| *new <= POSITION_MAX);
+            let new = base.checked_add_signed(delta).filter(|new| *new <= POSITION_MAX);
             let new = new.ok_or(Errno::Inval)?;
             move_to(guest, fd, new)?;
             memory::write_u64(guest.memory()?, position, new)?;
@@ -189,9 +187,9 @@ fn source(descriptor: &Descriptor) -> Result<Source, Errno> {
             Ok(Source::Stream(input.clone()))
         }
         Object::Output(_) => Err(Errno::Badf),
-        Object::File { .. } | Object::Directory(_) => descriptor
-            .file(Rights::FD_READ)
-            .map(|(file, at)| Source::File(file, at)),
+        Object::File { .. } | Object::Directory(_) => {
+            descriptor.file(Rights::FD_READ).map(|(file, at)| Source::File(file, at))
+        }
     }
 }
 
@@ -208,10 +206,24 @@ fn sink(descriptor: &Descriptor) -> Result<Sink, Errno> {
             Ok(Sink::Stream(output.clone()))
         }
         Object::Input(_) => Err(Errno::Badf),
-        Object::File { .. } | Object::Directory(_) => descriptor
-            .file(Rights::FD_WRITE)
-            .map(|(file, at)| Sink::File(file, at)),
+        Object::File { .. } | Object::Directory(_) => {
+            descriptor.file(Rights::FD_WRITE).map(|(file, at)| Sink::File(file, at))
+        }
     }
+}
+
+/// Reads from a stream. Where the descriptor must not wait, one look decides; dropping the read
+/// after it loses nothing, by the provider's promise.
+async fn read_stream(input: &dyn Input, length: usize, flags: FdFlags) -> Result<Vec<u8>, Errno> {
+    let mut read = input.read(length);
+    if !flags.intersects(FdFlags::NONBLOCK) {
+        return read.await;
+    }
+    poll_fn(|context| match read.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => Poll::Ready(Err(Errno::Again)),
+    })
+    .await
 }
 
 /// Decodes the iovecs, and refuses a place for the count that lies outside memory before any
@@ -268,11 +280,7 @@ fn move_to<G: Guest>(guest: &mut G, fd: u32, to: u64) -> Result<(), Errno> {
 }
 
 fn check_offset(offset: u64) -> Result<(), Errno> {
-    if offset > POSITION_MAX {
-        Err(Errno::Inval)
-    } else {
-        Ok(())
-    }
+    if offset > POSITION_MAX { Err(Errno::Inval) } else { Ok(()) }
 }
 
 fn check_end(offset: u64, length: usize) -> Result<(), Errno> {

@@ -70,16 +70,8 @@ impl Wanted {
                 (object, Rights::FILE, Rights::default())
             }
             Opened::Directory(directory) => {
-                let open = OpenDirectory {
-                    directory,
-                    preopen: None,
-                    listing: None,
-                };
-                (
-                    Object::Directory(open),
-                    Rights::DIRECTORY,
-                    self.inheriting & passed_on,
-                )
+                let open = OpenDirectory { directory, preopen: None, listing: None };
+                (Object::Directory(open), Rights::DIRECTORY, self.inheriting & passed_on)
             }
         };
         let mut base = self.base & passed_on & possible;
@@ -87,13 +79,7 @@ impl Wanted {
         if !base.contains(Rights::FD_WRITE) {
             base = base.without(changes);
         }
-        Descriptor {
-            object,
-            base,
-            inheriting,
-            flags: self.flags,
-            access,
-        }
+        Descriptor { object, base, inheriting, flags: self.flags, access }
     }
 }
 
@@ -156,6 +142,7 @@ pub async fn path_filestat_get<G: Guest>(
             memory::check(guest.memory()?, filestat, Metadata::SIZE)?;
             let follow = decode_follow(lookup_flags)?;
             let at = place(guest, fd, path, path_len, Rights::PATH_FILESTAT_GET)?.read()?;
+            let follow = follow || at.names_directory();
             let metadata = at.directory.metadata_at(at.path, follow).await?;
             memory::write(guest.memory()?, u64::from(filestat), &metadata.encode())?;
             Ok(())
@@ -181,6 +168,7 @@ pub async fn path_filestat_set_times<G: Guest>(
             let follow = decode_follow(lookup_flags)?;
             let times = NewTimes::decode(accessed, modified, flags)?;
             let at = place(guest, fd, path, path_len, Rights::PATH_FILESTAT_SET_TIMES)?.write()?;
+            let follow = follow || at.names_directory();
             at.directory.set_times_at(at.path, follow, times).await?;
             Ok(())
         }
@@ -240,7 +228,6 @@ pub async fn path_unlink_file<G: Guest>(
 }
 
 /// Writes a symbolic link's text, cut off at `length`, and the count of bytes to `used`.
-#[expect(clippy::too_many_arguments, reason = "the ABI's signature")]
 pub async fn path_readlink<G: Guest>(
     guest: &mut G,
     fd: u32,
@@ -303,24 +290,10 @@ pub async fn path_link<G: Guest>(
             if decode_follow(old_lookup_flags)? {
                 return Err(Errno::Inval.into());
             }
-            let from = place(
-                guest,
-                old_fd,
-                old_path,
-                old_path_len,
-                Rights::PATH_LINK_SOURCE,
-            )?;
-            let to = place(
-                guest,
-                new_fd,
-                new_path,
-                new_path_len,
-                Rights::PATH_LINK_TARGET,
-            )?;
+            let from = place(guest, old_fd, old_path, old_path_len, Rights::PATH_LINK_SOURCE)?;
+            let to = place(guest, new_fd, new_path, new_path_len, Rights::PATH_LINK_TARGET)?;
             let (from, to) = moved(from, to)?;
-            from.directory
-                .link(from.path, &*to.directory, to.path)
-                .await?;
+            from.directory.link(from.path, &*to.directory, to.path).await?;
             Ok(())
         }
         .await,
@@ -328,7 +301,6 @@ pub async fn path_link<G: Guest>(
 }
 
 /// Moves a file or directory, replacing what POSIX replaces.
-#[expect(clippy::too_many_arguments, reason = "the ABI's signature")]
 pub async fn path_rename<G: Guest>(
     guest: &mut G,
     old_fd: u32,
@@ -340,24 +312,10 @@ pub async fn path_rename<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let from = place(
-                guest,
-                old_fd,
-                old_path,
-                old_path_len,
-                Rights::PATH_RENAME_SOURCE,
-            )?;
-            let to = place(
-                guest,
-                new_fd,
-                new_path,
-                new_path_len,
-                Rights::PATH_RENAME_TARGET,
-            )?;
+            let from = place(guest, old_fd, old_path, old_path_len, Rights::PATH_RENAME_SOURCE)?;
+            let to = place(guest, new_fd, new_path, new_path_len, Rights::PATH_RENAME_TARGET)?;
             let (from, to) = moved(from, to)?;
-            from.directory
-                .rename(from.path, &*to.directory, to.path)
-                .await?;
+            from.directory.rename(from.path, &*to.directory, to.path).await?;
             Ok(())
         }
         .await,
@@ -372,20 +330,17 @@ struct Place {
 }
 
 impl Place {
+    /// A slash or `/.` at the end asks for a directory: a link before it is followed in any case.
+    fn names_directory(&self) -> bool {
+        self.path.ends_with('/') || self.path.ends_with("/.")
+    }
+
     fn read(self) -> Result<Place, Errno> {
-        if self.access.read {
-            Ok(self)
-        } else {
-            Err(Errno::Acces)
-        }
+        if self.access.read { Ok(self) } else { Err(Errno::Acces) }
     }
 
     fn write(self) -> Result<Place, Errno> {
-        if self.access.write {
-            Ok(self)
-        } else {
-            Err(Errno::Rofs)
-        }
+        if self.access.write { Ok(self) } else { Err(Errno::Rofs) }
     }
 }
 
@@ -399,20 +354,12 @@ fn place<G: Guest>(
     let path = memory::path(guest.memory()?, path, path_len)?;
     let descriptor = guest.wasi().get(fd)?;
     let directory = descriptor.directory(right)?.directory.clone();
-    Ok(Place {
-        directory,
-        access: descriptor.access,
-        path,
-    })
+    Ok(Place { directory, access: descriptor.access, path })
 }
 
 /// Both ends of a rename or link. A file must not gain access by where it turns up: one that may
 /// only be written here must not become readable there.
 fn moved(from: Place, to: Place) -> Result<(Place, Place), Errno> {
     let (from, to) = (from.write()?, to.write()?);
-    if from.access.covers(to.access) {
-        Ok((from, to))
-    } else {
-        Err(Errno::Acces)
-    }
+    if from.access.covers(to.access) { Ok((from, to)) } else { Err(Errno::Acces) }
 }

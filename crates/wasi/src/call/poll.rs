@@ -70,15 +70,8 @@ struct Wish {
 }
 
 enum Subject {
-    Clock {
-        id: u32,
-        timeout: u64,
-        absolute: bool,
-    },
-    Stream {
-        fd: u32,
-        kind: u8,
-    },
+    Clock { id: u32, timeout: u64, absolute: bool },
+    Stream { fd: u32, kind: u8 },
 }
 
 fn decode(memory: &[u8], place: u32, count: u32) -> Result<Vec<Wish>, Stop> {
@@ -94,16 +87,12 @@ fn decode(memory: &[u8], place: u32, count: u32) -> Result<Vec<Wish>, Stop> {
                 timeout: memory::read_u64(memory, at + 24)?,
                 absolute: memory::read_u16(memory, at + 40)? & 1 != 0,
             },
-            kind @ (KIND_READ | KIND_WRITE) => Subject::Stream {
-                fd: memory::read_u32(memory, at + 16)?,
-                kind,
-            },
+            kind @ (KIND_READ | KIND_WRITE) => {
+                Subject::Stream { fd: memory::read_u32(memory, at + 16)?, kind }
+            }
             _ => return Err(Errno::Inval.into()),
         };
-        Ok(Wish {
-            user_data: memory::read_u64(memory, at)?,
-            subject,
-        })
+        Ok(Wish { user_data: memory::read_u64(memory, at)?, subject })
     };
     (0..u64::from(count)).map(wish).collect()
 }
@@ -139,11 +128,7 @@ impl Plan {
     async fn add(&mut self, wasi: &Wasi, wish: Wish) {
         let user_data = wish.user_data;
         match wish.subject {
-            Subject::Clock {
-                id,
-                timeout,
-                absolute,
-            } => match due(wasi, id, timeout, absolute) {
+            Subject::Clock { id, timeout, absolute } => match due(wasi, id, timeout, absolute) {
                 Ok(due) => self.clocks.push((user_data, due)),
                 Err(errno) => self.events.push(failed(user_data, KIND_CLOCK, errno)),
             },
@@ -151,12 +136,10 @@ impl Plan {
                 Err(errno) => self.events.push(failed(user_data, kind, errno)),
                 Ok(Stream::Input(input)) => self.inputs.push((user_data, input)),
                 Ok(Stream::Writable) => {
-                    self.events
-                        .push(ready(user_data, kind, IO_BYTES_MAX as u64));
+                    self.events.push(ready(user_data, kind, IO_BYTES_MAX as u64));
                 }
                 Ok(Stream::Readable(file, position)) => {
-                    self.events
-                        .push(readable(user_data, &*file, position).await);
+                    self.events.push(readable(user_data, &*file, position).await);
                 }
             },
         }
@@ -164,15 +147,9 @@ impl Plan {
 
     /// Returns as soon as there is an event.
     async fn wait(self, wasi: &Wasi) -> Vec<Event> {
-        let Plan {
-            mut events,
-            clocks,
-            inputs,
-        } = self;
-        let mut waiting: Vec<(u64, Reply<'_, Ready>)> = inputs
-            .iter()
-            .map(|(user_data, input)| (*user_data, input.ready()))
-            .collect();
+        let Plan { mut events, clocks, inputs } = self;
+        let mut waiting: Vec<(u64, Reply<'_, Ready>)> =
+            inputs.iter().map(|(user_data, input)| (*user_data, input.ready())).collect();
         loop {
             collect_due(wasi, &clocks, &mut events);
             let clock = wasi.config().clock();
@@ -180,8 +157,6 @@ impl Plan {
                 .map(|wait| clock.sleep_until(clock.monotonic().saturating_add(wait)));
             poll_fn(|context| poll_once(context, &mut waiting, &mut sleep, &mut events)).await;
             if !events.is_empty() {
-                // Clocks that came due in the same moment belong to the same answer; those
-                // that were due before are in it already.
                 return events;
             }
         }
@@ -224,10 +199,9 @@ fn poll_once(
         let event = match future.as_mut().poll(context) {
             Poll::Pending => return true,
             Poll::Ready(Err(errno)) => failed(*user_data, KIND_READ, errno),
-            Poll::Ready(Ok(found)) => Event {
-                hang_up: found.ended,
-                ..ready(*user_data, KIND_READ, found.bytes)
-            },
+            Poll::Ready(Ok(found)) => {
+                Event { hang_up: found.ended, ..ready(*user_data, KIND_READ, found.bytes) }
+            }
         };
         events.push(event);
         false
@@ -250,11 +224,7 @@ enum Stream {
 
 fn stream(wasi: &Wasi, fd: u32, kind: u8) -> Result<Stream, Errno> {
     let descriptor = wasi.get(fd)?;
-    descriptor.require(if kind == KIND_READ {
-        Rights::FD_READ
-    } else {
-        Rights::FD_WRITE
-    })?;
+    descriptor.require(if kind == KIND_READ { Rights::FD_READ } else { Rights::FD_WRITE })?;
     descriptor.require(Rights::POLL)?;
     match &descriptor.object {
         Object::Input(input) if input.kind() == StreamKind::Captured => Err(Errno::Badf),
@@ -281,21 +251,9 @@ async fn readable(user_data: u64, file: &dyn File, position: u64) -> Event {
 }
 
 fn ready(user_data: u64, kind: u8, bytes: u64) -> Event {
-    Event {
-        user_data,
-        errno: Errno::Success,
-        kind,
-        bytes,
-        hang_up: false,
-    }
+    Event { user_data, errno: Errno::Success, kind, bytes, hang_up: false }
 }
 
 fn failed(user_data: u64, kind: u8, errno: Errno) -> Event {
-    Event {
-        user_data,
-        errno,
-        kind,
-        bytes: 0,
-        hang_up: false,
-    }
+    Event { user_data, errno, kind, bytes: 0, hang_up: false }
 }

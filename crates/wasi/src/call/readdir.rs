@@ -69,9 +69,7 @@ async fn entries(directory: &dyn Directory, bytes_max: usize) -> Result<Vec<Entr
         inode,
         file_type: FileType::Directory,
     });
-    let room = bytes_max
-        .checked_sub(2 * ENTRY_BYTES + 3)
-        .ok_or(Errno::Nomem)?;
+    let room = bytes_max.checked_sub(2 * ENTRY_BYTES + 3).ok_or(Errno::Nomem)?;
     let mut entries = directory.entries(room).await?;
     entries.splice(0..0, dots);
     Ok(entries)
@@ -79,9 +77,7 @@ async fn entries(directory: &dyn Directory, bytes_max: usize) -> Result<Vec<Entr
 
 /// Encodes entries from `cookie` on into `out`; returns the bytes used.
 fn fill(out: &mut [u8], entries: &[Entry], cookie: u64) -> Result<usize, Errno> {
-    let start = usize::try_from(cookie)
-        .ok()
-        .filter(|start| *start <= entries.len());
+    let start = usize::try_from(cookie).ok().filter(|start| *start <= entries.len());
     let start = start.ok_or(Errno::Inval)?;
     let mut used = 0;
     for (index, entry) in entries.iter().enumerate().skip(start) {
@@ -143,10 +139,7 @@ mod tests {
     #[test]
     fn a_cookie_beyond_the_end_is_invalid() {
         assert_eq!(fill(&mut [0; 64], &named(&["a".to_owned()]), 1), Ok(0));
-        assert_eq!(
-            fill(&mut [0; 64], &named(&["a".to_owned()]), 2),
-            Err(Errno::Inval)
-        );
+        assert_eq!(fill(&mut [0; 64], &named(&["a".to_owned()]), 2), Err(Errno::Inval));
         assert_eq!(fill(&mut [0; 64], &[], u64::MAX), Err(Errno::Inval));
     }
 

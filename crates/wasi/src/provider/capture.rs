@@ -26,28 +26,17 @@ struct Kept {
 impl Capture {
     /// An empty buffer for at most `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Capture {
-        Capture {
-            kept: Arc::default(),
-            bytes_max,
-            echo: None,
-        }
+        Capture { kept: Arc::default(), bytes_max, echo: None }
     }
 
     /// The same, and everything is also written to `echo`.
     pub fn with_echo(bytes_max: usize, echo: Arc<dyn Output>) -> Capture {
-        Capture {
-            echo: Some(echo),
-            ..Capture::new(bytes_max)
-        }
+        Capture { echo: Some(echo), ..Capture::new(bytes_max) }
     }
 
     /// An empty buffer with the same limit and echo, for another process.
     pub fn fresh(&self) -> Capture {
-        Capture {
-            kept: Arc::default(),
-            bytes_max: self.bytes_max,
-            echo: self.echo.clone(),
-        }
+        Capture { kept: Arc::default(), bytes_max: self.bytes_max, echo: self.echo.clone() }
     }
 
     /// True if nothing has been written.

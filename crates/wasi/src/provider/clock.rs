@@ -23,9 +23,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic time starts now.
     pub fn new() -> SystemClock {
-        SystemClock {
-            origin: Instant::now(),
-        }
+        SystemClock { origin: Instant::now() }
     }
 }
 
@@ -38,11 +36,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn realtime(&self) -> u64 {
         // A machine that believes to be before 1970 is at its beginning.
-        nanoseconds(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        )
+        nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
     fn monotonic(&self) -> u64 {

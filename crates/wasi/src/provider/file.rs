@@ -27,13 +27,7 @@ struct Inner {
 
 impl HostFile {
     pub(super) fn new(file: StdFile, file_type: FileType) -> HostFile {
-        HostFile {
-            inner: Arc::new(Inner {
-                file,
-                appending: Mutex::new(()),
-            }),
-            file_type,
-        }
+        HostFile { inner: Arc::new(Inner { file, appending: Mutex::new(()) }), file_type }
     }
 
     fn run<T: Send + 'static>(
@@ -65,10 +59,7 @@ impl File for HostFile {
 
     fn append(&self, data: Vec<u8>) -> Reply<'_, (usize, u64)> {
         self.run(move |inner| {
-            let _one_at_a_time = inner
-                .appending
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _one_at_a_time = inner.appending.lock().unwrap_or_else(PoisonError::into_inner);
             platform::append(&inner.file, &data)
         })
     }
@@ -98,13 +89,7 @@ impl File for HostFile {
     }
 
     fn sync(&self, metadata: bool) -> Reply<'_, ()> {
-        self.run(move |inner| {
-            if metadata {
-                inner.file.sync_all()
-            } else {
-                inner.file.sync_data()
-            }
-        })
+        self.run(move |inner| if metadata { inner.file.sync_all() } else { inner.file.sync_data() })
     }
 }
 

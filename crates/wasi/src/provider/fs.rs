@@ -113,11 +113,7 @@ impl Directory for HostDirectory {
 
     fn metadata_at(&self, path: String, follow: bool) -> Reply<'_, Metadata> {
         self.run(move |dir| {
-            let metadata = if follow {
-                dir.metadata(path)
-            } else {
-                dir.symlink_metadata(path)
-            };
+            let metadata = if follow { dir.metadata(path) } else { dir.symlink_metadata(path) };
             Ok(describe(&metadata?))
         })
     }
@@ -186,11 +182,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 fn open(dir: &Dir, path: &str, request: OpenRequest) -> Result<Opened, Errno> {
     if request.directory {
-        let dir = if request.follow {
-            dir.open_dir(path)
-        } else {
-            dir.open_dir_nofollow(path)
-        };
+        let dir = if request.follow { dir.open_dir(path) } else { dir.open_dir_nofollow(path) };
         return Ok(Opened::Directory(HostDirectory::from_dir(dir?)));
     }
     let mut options = OpenOptions::new();
@@ -203,46 +195,32 @@ fn open(dir: &Dir, path: &str, request: OpenRequest) -> Result<Opened, Errno> {
         .create_new(request.create && request.exclusive)
         .truncate(request.truncate)
         .maybe_dir(true)
-        .follow(if request.follow {
-            FollowSymlinks::Yes
-        } else {
-            FollowSymlinks::No
-        });
+        .follow(if request.follow { FollowSymlinks::Yes } else { FollowSymlinks::No });
     platform::never_wait(&mut options);
     let file = dir.open_with(path, &options)?.into_std();
     let metadata = describe(&cap_std::fs::Metadata::from_file(&file)?);
     if metadata.file_type == FileType::Directory {
-        return Ok(Opened::Directory(HostDirectory::from_dir(
-            Dir::from_std_file(file),
-        )));
+        return Ok(Opened::Directory(HostDirectory::from_dir(Dir::from_std_file(file))));
     }
     openable(metadata.file_type)?;
     if request.append {
         platform::set_append(&file, true)?;
     }
-    Ok(Opened::File(Arc::new(HostFile::new(
-        file,
-        metadata.file_type,
-    ))))
+    Ok(Opened::File(Arc::new(HostFile::new(file, metadata.file_type))))
 }
 
 /// A handle to the directory itself on which syncing and setting times work.
 fn reopen(dir: &Dir) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.read(true).maybe_dir(true);
-    dir.open_with(".", &options)
-        .map(cap_std::fs::File::into_std)
+    dir.open_with(".", &options).map(cap_std::fs::File::into_std)
 }
 
 fn describe_entry(entry: &DirEntry) -> io::Result<Entry> {
     let name = platform::name_bytes(entry.file_name());
     // An entry that has gone since it was listed is still reported: its name was there.
     let file_type = entry.file_type().map_or(FileType::Unknown, file_type);
-    Ok(Entry {
-        name,
-        inode: platform::inode(entry),
-        file_type,
-    })
+    Ok(Entry { name, inode: platform::inode(entry), file_type })
 }
 
 /// Our description of the host's metadata.

@@ -22,10 +22,7 @@ mod imp {
     /// Preview 1's number for a number of this system, if it has one.
     pub(crate) fn errno(raw: i32) -> Option<Errno> {
         let os = Os::from_raw_os_error(raw);
-        TABLE
-            .iter()
-            .find(|(known, _)| *known == os)
-            .map(|(_, errno)| *errno)
+        TABLE.iter().find(|(known, _)| *known == os).map(|(_, errno)| *errno)
     }
 
     const TABLE: &[(Os, Errno)] = &[
@@ -96,12 +93,7 @@ mod imp {
 
     #[cfg(target_os = "linux")]
     pub(crate) fn allocate(file: &File, offset: u64, length: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(
-            file,
-            rustix::fs::FallocateFlags::empty(),
-            offset,
-            length,
-        )?)
+        Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, length)?)
     }
 
     /// Room on the disk is not promised here; the size is.
@@ -235,9 +227,5 @@ mod imp {
 #[cfg(not(target_os = "linux"))]
 fn extend(file: &std::fs::File, offset: u64, length: u64) -> std::io::Result<()> {
     let end = offset.saturating_add(length);
-    if file.metadata()?.len() < end {
-        file.set_len(end)
-    } else {
-        Ok(())
-    }
+    if file.metadata()?.len() < end { file.set_len(end) } else { Ok(()) }
 }

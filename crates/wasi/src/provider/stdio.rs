@@ -26,22 +26,15 @@ const OUTPUT_WRITES_MAX: usize = 64;
 
 /// The runtime's standard input; all processes share it.
 pub fn stdin() -> Arc<dyn Input> {
-    static STDIN: LazyLock<Arc<ReaderInput>> = LazyLock::new(|| {
-        Arc::new(ReaderInput::new(
-            io::stdin(),
-            kind(io::stdin().is_terminal()),
-        ))
-    });
+    static STDIN: LazyLock<Arc<ReaderInput>> =
+        LazyLock::new(|| Arc::new(ReaderInput::new(io::stdin(), kind(io::stdin().is_terminal()))));
     STDIN.clone()
 }
 
 /// The runtime's standard output; all processes share it.
 pub fn stdout() -> Arc<dyn Output> {
     static STDOUT: LazyLock<Arc<WriterOutput>> = LazyLock::new(|| {
-        Arc::new(WriterOutput::new(
-            io::stdout(),
-            kind(io::stdout().is_terminal()),
-        ))
+        Arc::new(WriterOutput::new(io::stdout(), kind(io::stdout().is_terminal())))
     });
     STDOUT.clone()
 }
@@ -49,20 +42,13 @@ pub fn stdout() -> Arc<dyn Output> {
 /// The runtime's standard error; all processes share it.
 pub fn stderr() -> Arc<dyn Output> {
     static STDERR: LazyLock<Arc<WriterOutput>> = LazyLock::new(|| {
-        Arc::new(WriterOutput::new(
-            io::stderr(),
-            kind(io::stderr().is_terminal()),
-        ))
+        Arc::new(WriterOutput::new(io::stderr(), kind(io::stderr().is_terminal())))
     });
     STDERR.clone()
 }
 
 fn kind(terminal: bool) -> StreamKind {
-    if terminal {
-        StreamKind::Terminal
-    } else {
-        StreamKind::Pipe
-    }
+    if terminal { StreamKind::Terminal } else { StreamKind::Pipe }
 }
 
 /// No input, and output that goes nowhere.
@@ -79,12 +65,7 @@ impl Input for Null {
     }
 
     fn ready(&self) -> Reply<'_, Ready> {
-        Box::pin(async {
-            Ok(Ready {
-                bytes: 0,
-                ended: true,
-            })
-        })
+        Box::pin(async { Ok(Ready { bytes: 0, ended: true }) })
     }
 }
 
@@ -186,10 +167,7 @@ impl Shared {
             {
                 let mut state = self.lock();
                 while !state.wanted && !state.closed {
-                    state = self
-                        .asked
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    state = self.asked.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 if state.closed {
                     return;
@@ -226,10 +204,7 @@ impl Input for ReaderInput {
         Box::pin(async move {
             self.wait(|state| {
                 if state.bytes.is_empty() {
-                    return state
-                        .outcome
-                        .take()
-                        .map(|outcome| outcome.map(|()| Vec::new()));
+                    return state.outcome.take().map(|outcome| outcome.map(|()| Vec::new()));
                 }
                 let count = length.min(state.bytes.len());
                 Some(Ok(state.bytes.drain(..count).collect()))
@@ -242,10 +217,7 @@ impl Input for ReaderInput {
         Box::pin(async move {
             self.wait(|state| {
                 let bytes = state.bytes.len() as u64;
-                (bytes > 0 || state.outcome.is_some()).then_some(Ready {
-                    bytes,
-                    ended: bytes == 0,
-                })
+                (bytes > 0 || state.outcome.is_some()).then_some(Ready { bytes, ended: bytes == 0 })
             })
             .await
         })
@@ -255,23 +227,22 @@ impl Input for ReaderInput {
 /// A write on its way to the output thread, and where the outcome goes.
 type Job = (Vec<u8>, oneshot::Sender<Result<usize, Errno>>);
 
+/// What the output thread needs.
+type Idle = (Box<dyn Write + Send>, mpsc::Receiver<Job>);
+
 /// Output into a blocking writer, with a thread of its own.
 pub struct WriterOutput {
     kind: StreamKind,
     jobs: mpsc::Sender<Job>,
     /// Taken when the thread starts.
-    start: Mutex<Option<(Box<dyn Write + Send>, mpsc::Receiver<Job>)>>,
+    start: Mutex<Option<Idle>>,
 }
 
 impl WriterOutput {
     /// Writes into `writer`, from a thread that starts with the first write.
     pub fn new(writer: impl Write + Send + 'static, kind: StreamKind) -> WriterOutput {
         let (jobs, queue) = mpsc::channel(OUTPUT_WRITES_MAX);
-        WriterOutput {
-            kind,
-            jobs,
-            start: Mutex::new(Some((Box::new(writer), queue))),
-        }
+        WriterOutput { kind, jobs, start: Mutex::new(Some((Box::new(writer), queue))) }
     }
 
     fn start(&self) -> Result<(), Errno> {
@@ -292,8 +263,7 @@ fn drain(mut writer: Box<dyn Write + Send>, mut queue: mpsc::Receiver<Job>) {
     while let Some((data, done)) = queue.blocking_recv() {
         let result = writer.write_all(&data).and_then(|()| writer.flush());
         // A process that was killed meanwhile doesn't listen any more.
-        done.send(result.map(|()| data.len()).map_err(Errno::from))
-            .ok();
+        done.send(result.map(|()| data.len()).map_err(Errno::from)).ok();
     }
 }
 

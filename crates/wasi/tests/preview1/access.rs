@@ -33,14 +33,8 @@ async fn a_directory_given_for_reading_looks_like_a_read_only_file_system() {
     assert_eq!(mock.rename((3, "a"), (3, "b")).await, rofs);
     assert_eq!(mock.link((3, "a"), (3, "b")).await, rofs);
     assert_eq!(mock.set_times("a", 1, 1, 0b0101).await, rofs);
-    assert_eq!(
-        returned(fd_filestat_set_times(&mut mock, fd, 1, 1, 5).await),
-        rofs
-    );
-    assert_eq!(
-        returned(fd_filestat_set_times(&mut mock, 3, 1, 1, 5).await),
-        rofs
-    );
+    assert_eq!(returned(fd_filestat_set_times(&mut mock, fd, 1, 1, 5).await), rofs);
+    assert_eq!(returned(fd_filestat_set_times(&mut mock, 3, 1, 1, 5).await), rofs);
     let fixed = returned(fd_filestat_set_size(&mut mock, fd, 0).await);
     assert_eq!(fixed, Err(Errno::Notcapable));
     assert_eq!(fs::read(host.path().join("a")).unwrap(), b"a");
@@ -56,10 +50,7 @@ async fn access_is_passed_on_to_what_is_opened_inside() {
 
 #[tokio::test]
 async fn a_directory_given_for_writing_cannot_be_read() {
-    let (_host, mut mock) = given(Access {
-        read: false,
-        write: true,
-    });
+    let (_host, mut mock) = given(Access { read: false, write: true });
     let denied = Err(Errno::Acces);
     assert_eq!(mock.open("a", 0, READ, 0).await.map(drop), denied);
     assert_eq!(mock.open("a", 0, 0, 0).await.map(drop), denied);
@@ -78,20 +69,12 @@ async fn a_file_gains_no_access_by_moving_or_linking() {
     for (name, access) in [
         ("full", Access::FULL),
         ("read", Access::READ),
-        (
-            "write",
-            Access {
-                read: false,
-                write: true,
-            },
-        ),
+        ("write", Access { read: false, write: true }),
     ] {
         fs::create_dir(host.path().join(name)).unwrap();
         fs::write(host.path().join(name).join("a"), name).unwrap();
         let directory = HostDirectory::open_ambient(&host.path().join(name)).unwrap();
-        config
-            .push_preopen(Preopen::new(name, directory, access).unwrap())
-            .unwrap();
+        config.push_preopen(Preopen::new(name, directory, access).unwrap()).unwrap();
     }
     let mut mock = Mock::new(&config);
     let (full, read, write) = (3, 4, 5);
@@ -101,15 +84,7 @@ async fn a_file_gains_no_access_by_moving_or_linking() {
         (write, full, Err(Errno::Acces)),
         (full, write, Ok(())),
     ] {
-        assert_eq!(
-            mock.link((from, "a"), (to, "linked")).await,
-            result,
-            "link {from} {to}"
-        );
-        assert_eq!(
-            mock.rename((from, "a"), (to, "moved")).await,
-            result,
-            "move {from} {to}"
-        );
+        assert_eq!(mock.link((from, "a"), (to, "linked")).await, result, "link {from} {to}");
+        assert_eq!(mock.rename((from, "a"), (to, "moved")).await, result, "move {from} {to}");
     }
 }

@@ -10,10 +10,7 @@ use crate::guest::{DATA, JumpingClock, MEMORY, Mock, OUT, returned};
 fn strings(mock: &Mock, count: u32) -> Vec<String> {
     let string = |index: u32| {
         let start = mock.u32(OUT + index * 4) as usize;
-        let length = mock.memory[start..]
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap();
+        let length = mock.memory[start..].iter().position(|byte| *byte == 0).unwrap();
         String::from_utf8(mock.memory[start..start + length].to_vec()).unwrap()
     };
     (0..count).map(string).collect()
@@ -75,14 +72,8 @@ fn resolution_is_the_clock_s_and_unknown_clocks_are_invalid() {
     let mut mock = Mock::new(&config);
     returned(clock_res_get(&mut mock, 1, OUT)).unwrap();
     assert_eq!(mock.u64(OUT), 25);
-    assert_eq!(
-        returned(clock_res_get(&mut mock, 4, OUT)),
-        Err(Errno::Inval)
-    );
-    assert_eq!(
-        returned(clock_time_get(&mut mock, 4, 0, OUT)),
-        Err(Errno::Inval)
-    );
+    assert_eq!(returned(clock_res_get(&mut mock, 4, OUT)), Err(Errno::Inval));
+    assert_eq!(returned(clock_time_get(&mut mock, 4, 0, OUT)), Err(Errno::Inval));
 }
 
 #[tokio::test]
@@ -104,10 +95,7 @@ async fn random_fills_exactly_the_range_asked_for() {
 async fn exit_raise_and_yield_do_what_their_names_say() {
     let mut mock = Mock::new(&WasiConfig::default());
     assert_eq!(proc_exit(&mut mock, 7).unwrap_err(), Failure::Exit(7));
-    assert_eq!(
-        proc_raise(&mut mock, 6),
-        Err(Failure::Fault(Fault::Raised(6)))
-    );
+    assert_eq!(proc_raise(&mut mock, 6), Err(Failure::Fault(Fault::Raised(6))));
     let mut pending = 0;
     let mut future = Box::pin(sched_yield(&mut mock));
     std::future::poll_fn(|context| {
@@ -124,10 +112,7 @@ fn no_descriptor_is_a_socket() {
     let mut mock = Mock::new(&WasiConfig::default());
     for (fd, errno) in [(1, Errno::Notsock), (99, Errno::Badf)] {
         assert_eq!(returned(sock_accept(&mut mock, fd, 0, OUT)), Err(errno));
-        assert_eq!(
-            returned(sock_recv(&mut mock, fd, 0, 0, 0, OUT, OUT)),
-            Err(errno)
-        );
+        assert_eq!(returned(sock_recv(&mut mock, fd, 0, 0, 0, OUT, OUT)), Err(errno));
         assert_eq!(returned(sock_send(&mut mock, fd, 0, 0, 0, OUT)), Err(errno));
         assert_eq!(returned(sock_shutdown(&mut mock, fd, 0)), Err(errno));
     }

@@ -42,22 +42,10 @@ async fn result_pointers_out_of_memory_fault_in_every_call() {
         faulted(fd_tell(m, fd, bad), "fd_tell");
         faulted(fd_readdir(m, 3, bad, 10, 0, OUT).await, "fd_readdir");
         faulted(fd_readdir(m, 3, DATA, 10, 0, bad).await, "fd_readdir");
-        faulted(
-            path_filestat_get(m, 3, 0, path, len, bad).await,
-            "path_filestat_get",
-        );
-        faulted(
-            path_open(m, 3, 0, path, len, 0, 0, 0, 0, bad).await,
-            "path_open",
-        );
-        faulted(
-            path_readlink(m, 3, path, len, bad, 9, OUT).await,
-            "path_readlink",
-        );
-        faulted(
-            path_readlink(m, 3, path, len, DATA, 9, bad).await,
-            "path_readlink",
-        );
+        faulted(path_filestat_get(m, 3, 0, path, len, bad).await, "path_filestat_get");
+        faulted(path_open(m, 3, 0, path, len, 0, 0, 0, 0, bad).await, "path_open");
+        faulted(path_readlink(m, 3, path, len, bad, 9, OUT).await, "path_readlink");
+        faulted(path_readlink(m, 3, path, len, DATA, 9, bad).await, "path_readlink");
         faulted(poll_oneoff(m, DATA, bad, 1, OUT).await, "poll_oneoff");
         faulted(poll_oneoff(m, DATA, DATA, 1, bad).await, "poll_oneoff");
         faulted(random_get(m, bad, 8).await, "random_get");
@@ -80,29 +68,14 @@ async fn argument_pointers_out_of_memory_fault_in_every_call() {
         faulted(fd_pread(m, fd, bad, 1, 0, OUT).await, "fd_pread");
         faulted(fd_pwrite(m, fd, bad, 1, 0, OUT).await, "fd_pwrite");
         faulted(poll_oneoff(m, bad, DATA, 1, OUT).await, "poll_oneoff");
-        faulted(
-            path_open(m, 3, 0, bad, 9, 0, 0, 0, 0, OUT).await,
-            "path_open",
-        );
-        faulted(
-            path_filestat_get(m, 3, 0, bad, 9, OUT).await,
-            "path_filestat_get",
-        );
+        faulted(path_open(m, 3, 0, bad, 9, 0, 0, 0, 0, OUT).await, "path_open");
+        faulted(path_filestat_get(m, 3, 0, bad, 9, OUT).await, "path_filestat_get");
         let times = path_filestat_set_times(m, 3, 0, bad, 9, 0, 0, 0).await;
         faulted(times, "path_filestat_set_times");
-        faulted(
-            path_create_directory(m, 3, bad, 9).await,
-            "path_create_directory",
-        );
-        faulted(
-            path_remove_directory(m, 3, bad, 9).await,
-            "path_remove_directory",
-        );
+        faulted(path_create_directory(m, 3, bad, 9).await, "path_create_directory");
+        faulted(path_remove_directory(m, 3, bad, 9).await, "path_remove_directory");
         faulted(path_unlink_file(m, 3, bad, 9).await, "path_unlink_file");
-        faulted(
-            path_readlink(m, 3, bad, 9, DATA, 9, OUT).await,
-            "path_readlink",
-        );
+        faulted(path_readlink(m, 3, bad, 9, DATA, 9, OUT).await, "path_readlink");
         faulted(path_symlink(m, bad, 9, 3, path, len).await, "path_symlink");
         faulted(path_symlink(m, path, len, 3, bad, 9).await, "path_symlink");
         faulted(path_link(m, 3, 0, bad, 9, 3, path, len).await, "path_link");
@@ -149,19 +122,10 @@ async fn address_0_is_an_ordinary_address() {
 async fn bad_text_is_an_errno() {
     let (_host, mut mock) = with_directory();
     let (at, len) = mock.put(PATH, &[b'a', 0xff]);
-    assert_eq!(
-        returned(path_create_directory(&mut mock, 3, at, len).await),
-        Err(Errno::Ilseq)
-    );
+    assert_eq!(returned(path_create_directory(&mut mock, 3, at, len).await), Err(Errno::Ilseq));
     assert_eq!(mock.create_directory("a\0b").await, Err(Errno::Inval));
-    assert_eq!(
-        mock.create_directory(&"a/".repeat(3000)).await,
-        Err(Errno::Nametoolong)
-    );
-    assert_eq!(
-        mock.create_directory(&"a".repeat(300)).await,
-        Err(Errno::Nametoolong)
-    );
+    assert_eq!(mock.create_directory(&"a/".repeat(3000)).await, Err(Errno::Nametoolong));
+    assert_eq!(mock.create_directory(&"a".repeat(300)).await, Err(Errno::Nametoolong));
 }
 
 proptest! {

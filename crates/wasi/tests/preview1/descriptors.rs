@@ -18,26 +18,14 @@ fn preopens_start_at_3_in_order_and_end_with_badf() {
     let mut mock = Mock::new(&config);
     for (fd, name) in [(3, "."), (4, "/data")] {
         returned(fd_prestat_get(&mut mock, fd, OUT)).unwrap();
-        assert_eq!(
-            (mock.memory[OUT as usize], mock.u32(OUT + 4)),
-            (0, name.len() as u32)
-        );
+        assert_eq!((mock.memory[OUT as usize], mock.u32(OUT + 4)), (0, name.len() as u32));
         returned(fd_prestat_dir_name(&mut mock, fd, DATA, name.len() as u32)).unwrap();
         assert_eq!(mock.data(name.len() as u32), name.as_bytes());
     }
-    assert_eq!(
-        returned(fd_prestat_dir_name(&mut mock, 4, DATA, 4)),
-        Err(Errno::Nametoolong)
-    );
+    assert_eq!(returned(fd_prestat_dir_name(&mut mock, 4, DATA, 4)), Err(Errno::Nametoolong));
     for fd in [0, 5, u32::MAX] {
-        assert_eq!(
-            returned(fd_prestat_get(&mut mock, fd, OUT)),
-            Err(Errno::Badf)
-        );
-        assert_eq!(
-            returned(fd_prestat_dir_name(&mut mock, fd, DATA, 9)),
-            Err(Errno::Badf)
-        );
+        assert_eq!(returned(fd_prestat_get(&mut mock, fd, OUT)), Err(Errno::Badf));
+        assert_eq!(returned(fd_prestat_dir_name(&mut mock, fd, DATA, 9)), Err(Errno::Badf));
     }
 }
 
@@ -95,13 +83,7 @@ async fn rights_can_only_be_narrowed() {
     let wider = returned(fd_fdstat_set_rights(&mut mock, fd, ALL, 0));
     assert_eq!(wider, Err(Errno::Notcapable));
     assert_eq!(mock.fdstat(fd).unwrap().2, base);
-    returned(fd_fdstat_set_rights(
-        &mut mock,
-        fd,
-        base & !READ & !(1 << 2),
-        0,
-    ))
-    .unwrap();
+    returned(fd_fdstat_set_rights(&mut mock, fd, base & !READ & !(1 << 2), 0)).unwrap();
     assert_eq!(mock.read(fd, 1).await, Err(Errno::Badf));
     assert_eq!(mock.seek(fd, 0, 0).await, Err(Errno::Notcapable));
     assert_eq!(mock.seek(fd, 0, 1).await, Ok(0));
@@ -114,27 +96,12 @@ async fn what_a_directory_does_not_pass_on_cannot_be_opened() {
     let (host, mut mock) = with_directory();
     std::fs::write(host.path().join("a"), "x").unwrap();
     let (_, _, base, inheriting) = mock.fdstat(3).unwrap();
-    returned(fd_fdstat_set_rights(
-        &mut mock,
-        3,
-        base,
-        inheriting & !WRITE,
-    ))
-    .unwrap();
-    assert_eq!(
-        mock.open("a", 0, READ | WRITE, 0).await,
-        Err(Errno::Notcapable)
-    );
+    returned(fd_fdstat_set_rights(&mut mock, 3, base, inheriting & !WRITE)).unwrap();
+    assert_eq!(mock.open("a", 0, READ | WRITE, 0).await, Err(Errno::Notcapable));
     assert_eq!(mock.open("a", 0, READ, 0).await, Ok(4));
     let (_, _, base, inheriting) = mock.fdstat(3).unwrap();
     let without_create = base & !(1 << 10) & !(1 << 13);
-    returned(fd_fdstat_set_rights(
-        &mut mock,
-        3,
-        without_create,
-        inheriting,
-    ))
-    .unwrap();
+    returned(fd_fdstat_set_rights(&mut mock, 3, without_create, inheriting)).unwrap();
     assert_eq!(mock.open("a", 0, READ, 0).await, Err(Errno::Notcapable));
 }
 

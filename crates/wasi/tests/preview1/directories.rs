@@ -17,11 +17,7 @@ async fn a_listing_has_the_dots_and_every_entry_with_its_serial_number() {
     assert_eq!((entries[0].2.as_str(), entries[1].2.as_str()), (".", ".."));
     assert_eq!(mock.list(3).await.unwrap(), ["a", "b"]);
     let inode = mock.stat("a", true).await.unwrap().inode;
-    assert!(
-        entries
-            .iter()
-            .any(|(_, number, name)| name == "a" && *number == inode)
-    );
+    assert!(entries.iter().any(|(_, number, name)| name == "a" && *number == inode));
 }
 
 #[tokio::test]
@@ -50,13 +46,7 @@ async fn cookies_stay_good_while_entries_go_and_come() {
     seen.sort();
     let expected: Vec<_> = (0..40).map(|index| format!("file{index:02}")).collect();
     assert_eq!(seen, expected);
-    assert!(
-        mock.list(3)
-            .await
-            .unwrap()
-            .iter()
-            .all(|name| name.starts_with("new-"))
-    );
+    assert!(mock.list(3).await.unwrap().iter().all(|name| name.starts_with("new-")));
 }
 
 #[tokio::test]
@@ -119,10 +109,11 @@ async fn rename_moves_and_replaces() {
     mock.rename((3, "b"), (inside, "c")).await.unwrap();
     assert_eq!(fs::read(host.path().join("d/c")).unwrap(), b"a");
     assert_eq!(mock.rename((3, "b"), (3, "x")).await, Err(Errno::Noent));
-    assert_eq!(
-        mock.rename((inside, "c"), (3, "d")).await,
-        Err(Errno::Isdir)
-    );
+    fs::create_dir(host.path().join("e")).unwrap();
+    let onto = mock.rename((inside, "c"), (3, "e")).await;
+    assert_eq!(onto, Err(Errno::Isdir));
+    let into_itself = mock.rename((3, "d"), (inside, "d")).await;
+    assert_eq!(into_itself, Err(Errno::Inval));
     assert_eq!(mock.rename((9, "c"), (3, "d")).await, Err(Errno::Badf));
 }
 
@@ -151,10 +142,7 @@ async fn symbolic_links_are_made_read_and_followed_when_asked() {
     assert_eq!(mock.stat("link", true).await.unwrap().size, 3);
     assert_eq!(mock.stat("link", false).await.unwrap().file_type, 7);
     assert!(mock.open("link", 0, READ, 0).await.is_ok());
-    assert_eq!(
-        mock.open_at(3, 0, "link", 0, READ, 0).await,
-        Err(Errno::Loop)
-    );
+    assert_eq!(mock.open_at(3, 0, "link", 0, READ, 0).await, Err(Errno::Loop));
     assert_eq!(mock.read_link("a", 100).await, Err(Errno::Inval));
     assert_eq!(mock.symlink("b", "link").await, Err(Errno::Exist));
     mock.symlink("longer-target", "long").await.unwrap();
@@ -173,10 +161,7 @@ async fn paths_are_relative_to_their_descriptor() {
     let fd = mock.open("d", DIRECTORY, ALL, 0).await.unwrap();
     assert!(mock.open_at(fd, 1, "e/f", 0, READ, 0).await.is_ok());
     assert!(mock.open_at(fd, 1, "e/../e/./f", 0, READ, 0).await.is_ok());
-    assert_eq!(
-        mock.open_at(fd, 1, "d/e/f", 0, READ, 0).await,
-        Err(Errno::Noent)
-    );
+    assert_eq!(mock.open_at(fd, 1, "d/e/f", 0, READ, 0).await, Err(Errno::Noent));
     assert_eq!(mock.list(fd).await.unwrap(), ["e"]);
     assert_eq!(mock.open("", 0, READ, 0).await, Err(Errno::Noent));
 }

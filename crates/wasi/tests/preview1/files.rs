@@ -30,10 +30,7 @@ async fn pread_and_pwrite_leave_the_position_alone() {
     assert_eq!(mock.tell(fd), Ok(5));
     assert_eq!(mock.pread(fd, 9, u64::MAX).await, Err(Errno::Inval));
     assert_eq!(mock.pwrite(fd, b"x", u64::MAX).await, Err(Errno::Inval));
-    assert_eq!(
-        mock.pwrite(fd, b"x", i64::MAX as u64).await,
-        Err(Errno::Fbig)
-    );
+    assert_eq!(mock.pwrite(fd, b"x", i64::MAX as u64).await, Err(Errno::Fbig));
 }
 
 #[tokio::test]
@@ -42,11 +39,7 @@ async fn seeking_before_the_start_is_invalid_and_moves_nothing() {
     let fd = mock.open("a", CREATE, ALL, 0).await.unwrap();
     mock.write(fd, b"abc").await.unwrap();
     for (delta, whence) in [(-1, 0), (-4, 1), (-4, 2), (i64::MAX, 1), (0, 3)] {
-        assert_eq!(
-            mock.seek(fd, delta, whence).await,
-            Err(Errno::Inval),
-            "{delta} {whence}"
-        );
+        assert_eq!(mock.seek(fd, delta, whence).await, Err(Errno::Inval), "{delta} {whence}");
     }
     assert_eq!(mock.tell(fd), Ok(3));
     assert_eq!(mock.seek(fd, i64::MAX, 0).await, Ok(i64::MAX as u64));
@@ -58,9 +51,7 @@ async fn several_buffers_are_one_read_or_write() {
     let (_host, mut mock) = with_directory();
     let fd = mock.open("a", CREATE, ALL, 0).await.unwrap();
     mock.put(DATA, b"abcdef");
-    let iovecs = [DATA, 2, DATA, 0, DATA + 4, 2]
-        .map(u32::to_le_bytes)
-        .concat();
+    let iovecs = [DATA, 2, DATA, 0, DATA + 4, 2].map(u32::to_le_bytes).concat();
     mock.put(IOVS, &iovecs);
     returned(fd_write(&mut mock, fd, IOVS, 3, OUT).await).unwrap();
     assert_eq!(mock.u32(OUT), 4);
@@ -80,9 +71,7 @@ async fn writes_beyond_the_limits_are_short() {
     returned(fd_write(&mut mock, fd, IOVS, 1, OUT).await).unwrap();
     assert_eq!(mock.u32(OUT) as usize, IO_BYTES_MAX);
     let many = IOVECS_MAX + 5;
-    let iovecs = [0u32.to_le_bytes(), 1u32.to_le_bytes()]
-        .concat()
-        .repeat(many);
+    let iovecs = [0u32.to_le_bytes(), 1u32.to_le_bytes()].concat().repeat(many);
     mock.put(DATA, &iovecs);
     returned(fd_write(&mut mock, fd, DATA, many as u32, OUT).await).unwrap();
     assert_eq!(mock.u32(OUT) as usize, IOVECS_MAX);
@@ -117,33 +106,18 @@ async fn open_flags_create_refuse_and_cut() {
     assert_eq!(mock.open("a", 0, READ, 0).await, Err(Errno::Noent));
     let fd = mock.open("a", CREATE | EXCLUSIVE, WRITE, 0).await.unwrap();
     mock.write(fd, b"content").await.unwrap();
-    assert_eq!(
-        mock.open("a", CREATE | EXCLUSIVE, WRITE, 0).await,
-        Err(Errno::Exist)
-    );
+    assert_eq!(mock.open("a", CREATE | EXCLUSIVE, WRITE, 0).await, Err(Errno::Exist));
     mock.open("a", CREATE, WRITE, 0).await.unwrap();
     assert_eq!(std::fs::read(host.path().join("a")).unwrap(), b"content");
     mock.open("a", TRUNCATE, WRITE, 0).await.unwrap();
     assert_eq!(std::fs::read(host.path().join("a")).unwrap(), b"");
-    for flags in [
-        DIRECTORY | CREATE,
-        DIRECTORY | TRUNCATE,
-        DIRECTORY | EXCLUSIVE,
-        16,
-    ] {
-        assert_eq!(
-            mock.open("a", flags, READ, 0).await,
-            Err(Errno::Inval),
-            "{flags}"
-        );
+    for flags in [DIRECTORY | CREATE, DIRECTORY | TRUNCATE, DIRECTORY | EXCLUSIVE, 16] {
+        assert_eq!(mock.open("a", flags, READ, 0).await, Err(Errno::Inval), "{flags}");
     }
     assert_eq!(mock.open("a", DIRECTORY, READ, 0).await, Err(Errno::Notdir));
     assert_eq!(mock.open(".", 0, READ | WRITE, 0).await, Err(Errno::Isdir));
     assert_eq!(mock.open_at(9, 1, "a", 0, READ, 0).await, Err(Errno::Badf));
-    assert_eq!(
-        mock.open_at(1, 1, "a", 0, READ, 0).await,
-        Err(Errno::Notdir)
-    );
+    assert_eq!(mock.open_at(1, 1, "a", 0, READ, 0).await, Err(Errno::Notdir));
     assert_eq!(mock.open_at(3, 2, "a", 0, READ, 0).await, Err(Errno::Inval));
 }
 
@@ -174,15 +148,10 @@ async fn size_can_be_set_and_room_allocated() {
     returned(fd_allocate(&mut mock, fd, 4, 6).await).unwrap();
     assert_eq!(mock.fd_stat(fd).await.unwrap().size, 10);
     assert_eq!(mock.pread(fd, 99, 0).await.unwrap(), b"abc\0\0\0\0\0\0\0");
-    for (offset, length, errno) in [
-        (0, 0, Errno::Inval),
-        (u64::MAX, 2, Errno::Fbig),
-        (0, u64::MAX, Errno::Fbig),
-    ] {
-        assert_eq!(
-            returned(fd_allocate(&mut mock, fd, offset, length).await),
-            Err(errno)
-        );
+    for (offset, length, errno) in
+        [(0, 0, Errno::Inval), (u64::MAX, 2, Errno::Fbig), (0, u64::MAX, Errno::Fbig)]
+    {
+        assert_eq!(returned(fd_allocate(&mut mock, fd, offset, length).await), Err(errno));
     }
     let size = returned(fd_filestat_set_size(&mut mock, fd, u64::MAX).await);
     assert_eq!(size, Err(Errno::Inval));
@@ -236,18 +205,9 @@ async fn syncing_and_advice_succeed_on_files() {
     for advice in 0..=5 {
         returned(fd_advise(&mut mock, fd, 0, 0, advice).await).unwrap();
     }
-    assert_eq!(
-        returned(fd_advise(&mut mock, fd, 0, 0, 6).await),
-        Err(Errno::Inval)
-    );
-    assert_eq!(
-        returned(fd_advise(&mut mock, fd, u64::MAX, 0, 0).await),
-        Err(Errno::Inval)
-    );
-    assert_eq!(
-        returned(fd_advise(&mut mock, 9, 0, 0, 0).await),
-        Err(Errno::Badf)
-    );
+    assert_eq!(returned(fd_advise(&mut mock, fd, 0, 0, 6).await), Err(Errno::Inval));
+    assert_eq!(returned(fd_advise(&mut mock, fd, u64::MAX, 0, 0).await), Err(Errno::Inval));
+    assert_eq!(returned(fd_advise(&mut mock, 9, 0, 0, 0).await), Err(Errno::Badf));
     assert_eq!(returned(fd_sync(&mut mock, 9).await), Err(Errno::Badf));
 }
 
@@ -259,7 +219,29 @@ async fn a_directory_is_neither_read_nor_written_nor_seeked() {
     assert_eq!(mock.seek(3, 0, 0).await, Err(Errno::Isdir));
 }
 
-#[cfg(unix)]
+/// A kill drops the future of a call wherever it waits.
+#[tokio::test]
+async fn a_call_dropped_while_it_waits_leaves_everything_usable() {
+    let (_host, mut mock) = with_directory();
+    let fd = mock.open("a", CREATE, ALL, 0).await.unwrap();
+    mock.put(DATA, b"abc");
+    mock.iovec(3);
+    for _ in 0..20 {
+        let mut write = Box::pin(fd_write(&mut mock, fd, IOVS, 1, OUT));
+        std::future::poll_fn(|context| {
+            drop(write.as_mut().poll(context));
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    // A dropped write may still be on its way, so look where none of them goes.
+    assert_eq!(mock.seek(fd, 100, 0).await, Ok(100));
+    assert_eq!(mock.write(fd, b"xyz").await, Ok(3));
+    assert_eq!(mock.pread(fd, 3, 100).await.unwrap(), b"xyz");
+    assert_eq!(mock.wasi.descriptors(), 5);
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_named_pipe_is_refused_instead_of_waited_for() {
     let (host, mut mock) = with_directory();

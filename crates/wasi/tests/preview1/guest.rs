@@ -35,11 +35,7 @@ pub struct Mock {
 
 impl Guest for Mock {
     fn memory(&mut self) -> Result<&mut [u8], Fault> {
-        if self.memory.is_empty() {
-            Err(Fault::NoMemory)
-        } else {
-            Ok(&mut self.memory)
-        }
+        if self.memory.is_empty() { Err(Fault::NoMemory) } else { Ok(&mut self.memory) }
     }
 
     fn wasi(&mut self) -> &mut Wasi {
@@ -51,9 +47,7 @@ impl Guest for Mock {
 pub fn config(host: &Path, access: Access) -> WasiConfig {
     let mut config = WasiConfig::default();
     let directory = HostDirectory::open_ambient(host).unwrap();
-    config
-        .push_preopen(Preopen::new(".", directory, access).unwrap())
-        .unwrap();
+    config.push_preopen(Preopen::new(".", directory, access).unwrap()).unwrap();
     config
 }
 
@@ -80,11 +74,7 @@ pub fn with_streams(input: Arc<dyn Input>, output: Arc<dyn Output>) -> Mock {
 }
 
 pub fn ok(errno: Errno) -> Result<(), Errno> {
-    if errno == Errno::Success {
-        Ok(())
-    } else {
-        Err(errno)
-    }
+    if errno == Errno::Success { Ok(()) } else { Err(errno) }
 }
 
 /// The errno of a call that must not end the guest.
@@ -94,10 +84,7 @@ pub fn returned(answer: Result<Errno, Failure>) -> Result<(), Errno> {
 
 impl Mock {
     pub fn new(config: &WasiConfig) -> Mock {
-        Mock {
-            memory: vec![0; MEMORY],
-            wasi: Wasi::new(config),
-        }
+        Mock { memory: vec![0; MEMORY], wasi: Wasi::new(config) }
     }
 
     pub fn put(&mut self, at: u32, data: &[u8]) -> (u32, u32) {
@@ -106,19 +93,11 @@ impl Mock {
     }
 
     pub fn u32(&self, at: u32) -> u32 {
-        u32::from_le_bytes(
-            self.memory[at as usize..at as usize + 4]
-                .try_into()
-                .unwrap(),
-        )
+        u32::from_le_bytes(self.memory[at as usize..at as usize + 4].try_into().unwrap())
     }
 
     pub fn u64(&self, at: u32) -> u64 {
-        u64::from_le_bytes(
-            self.memory[at as usize..at as usize + 8]
-                .try_into()
-                .unwrap(),
-        )
+        u64::from_le_bytes(self.memory[at as usize..at as usize + 8].try_into().unwrap())
     }
 
     /// One iovec over `length` bytes at [`DATA`].
@@ -146,10 +125,8 @@ impl Mock {
         flags: u32,
     ) -> Result<u32, Errno> {
         let (at, len) = self.put(PATH, path.as_bytes());
-        let answer = path_open(
-            self, fd, lookup, at, len, open_flags, rights, ALL, flags, OUT,
-        )
-        .await;
+        let answer =
+            path_open(self, fd, lookup, at, len, open_flags, rights, ALL, flags, OUT).await;
         returned(answer).map(|()| self.u32(OUT))
     }
 
@@ -190,9 +167,7 @@ impl Mock {
     /// Type, flags, base and inheriting rights.
     pub fn fdstat(&mut self, fd: u32) -> Result<(u8, u16, u64, u64), Errno> {
         returned(fd_fdstat_get(self, fd, OUT))?;
-        let flags = self.memory[OUT as usize + 2..OUT as usize + 4]
-            .try_into()
-            .unwrap();
+        let flags = self.memory[OUT as usize + 2..OUT as usize + 4].try_into().unwrap();
         Ok((
             self.memory[OUT as usize],
             u16::from_le_bytes(flags),
@@ -244,6 +219,7 @@ impl Mock {
         returned(path_symlink(self, at, len, 3, at2, len2).await)
     }
 
+    #[cfg(unix)]
     pub async fn read_link(&mut self, path: &str, room: u32) -> Result<Vec<u8>, Errno> {
         let (at, len) = self.put(PATH, path.as_bytes());
         returned(path_readlink(self, 3, at, len, DATA, room, OUT).await)
@@ -292,11 +268,7 @@ impl Mock {
                 break;
             }
             let name = self.memory[at as usize + 24..end as usize].to_vec();
-            entries.push((
-                self.u64(at),
-                self.u64(at + 8),
-                String::from_utf8(name).unwrap(),
-            ));
+            entries.push((self.u64(at), self.u64(at + 8), String::from_utf8(name).unwrap()));
             at = end;
         }
         Ok((entries, used))
@@ -332,11 +304,7 @@ pub struct JumpingClock {
 
 impl JumpingClock {
     pub fn new(now: u64, ahead: u64) -> Arc<JumpingClock> {
-        Arc::new(JumpingClock {
-            now: now.into(),
-            ahead: ahead.into(),
-            sleeps: 0.into(),
-        })
+        Arc::new(JumpingClock { now: now.into(), ahead: ahead.into(), sleeps: 0.into() })
     }
 }
 

@@ -71,15 +71,10 @@ async fn no_subscription_and_too_many_are_invalid() {
 async fn the_earliest_clock_ends_the_wait() {
     let clocks = JumpingClock::new(1000, 5000);
     let mut mock = on(&clocks);
-    let events = poll(
-        &mut mock,
-        &[
-            clock(1, MONOTONIC, 900, false),
-            clock(2, MONOTONIC, 300, false),
-        ],
-    )
-    .await
-    .unwrap();
+    let events =
+        poll(&mut mock, &[clock(1, MONOTONIC, 900, false), clock(2, MONOTONIC, 300, false)])
+            .await
+            .unwrap();
     assert_eq!(events, [(2, 0, 0, 0, 0)]);
     assert_eq!(clocks.now.load(Ordering::SeqCst), 1300);
 }
@@ -87,10 +82,7 @@ async fn the_earliest_clock_ends_the_wait() {
 #[tokio::test]
 async fn clocks_due_together_are_reported_together() {
     let mut mock = on(&JumpingClock::new(1000, 5000));
-    let both = [
-        clock(1, MONOTONIC, 300, false),
-        clock(2, REALTIME, 300, false),
-    ];
+    let both = [clock(1, MONOTONIC, 300, false), clock(2, REALTIME, 300, false)];
     assert_eq!(poll(&mut mock, &both).await.unwrap().len(), 2);
 }
 
@@ -98,13 +90,9 @@ async fn clocks_due_together_are_reported_together() {
 async fn absolute_timeouts_count_from_the_process_s_origin_or_1970() {
     let clocks = JumpingClock::new(1000, 5000);
     let mut mock = on(&clocks);
-    poll(&mut mock, &[clock(1, MONOTONIC, 400, true)])
-        .await
-        .unwrap();
+    poll(&mut mock, &[clock(1, MONOTONIC, 400, true)]).await.unwrap();
     assert_eq!(clocks.now.load(Ordering::SeqCst), 1400);
-    poll(&mut mock, &[clock(1, REALTIME, 6900, true)])
-        .await
-        .unwrap();
+    poll(&mut mock, &[clock(1, REALTIME, 6900, true)]).await.unwrap();
     assert_eq!(clocks.now.load(Ordering::SeqCst), 1900);
 }
 
@@ -112,15 +100,10 @@ async fn absolute_timeouts_count_from_the_process_s_origin_or_1970() {
 async fn what_is_past_or_zero_is_due_without_sleeping() {
     let clocks = JumpingClock::new(1000, 5000);
     let mut mock = on(&clocks);
-    for subscription in [
-        clock(7, MONOTONIC, 0, false),
-        clock(7, MONOTONIC, 0, true),
-        clock(7, REALTIME, 1, true),
-    ] {
-        assert_eq!(
-            poll(&mut mock, &[subscription]).await.unwrap(),
-            [(7, 0, 0, 0, 0)]
-        );
+    for subscription in
+        [clock(7, MONOTONIC, 0, false), clock(7, MONOTONIC, 0, true), clock(7, REALTIME, 1, true)]
+    {
+        assert_eq!(poll(&mut mock, &[subscription]).await.unwrap(), [(7, 0, 0, 0, 0)]);
     }
     assert_eq!(clocks.sleeps.load(Ordering::SeqCst), 0);
 }
@@ -129,9 +112,7 @@ async fn what_is_past_or_zero_is_due_without_sleeping() {
 async fn realtime_deadlines_are_looked_at_again_every_minute() {
     let clocks = JumpingClock::new(0, 0);
     let mut mock = on(&clocks);
-    poll(&mut mock, &[clock(1, REALTIME, 5 * MINUTE, true)])
-        .await
-        .unwrap();
+    poll(&mut mock, &[clock(1, REALTIME, 5 * MINUTE, true)]).await.unwrap();
     assert_eq!(clocks.sleeps.load(Ordering::SeqCst), 5);
 }
 
@@ -139,9 +120,7 @@ async fn realtime_deadlines_are_looked_at_again_every_minute() {
 async fn an_endless_timeout_does_not_overflow() {
     let clocks = JumpingClock::new(1000, 0);
     let mut mock = on(&clocks);
-    poll(&mut mock, &[clock(1, MONOTONIC, u64::MAX, false)])
-        .await
-        .unwrap();
+    poll(&mut mock, &[clock(1, MONOTONIC, u64::MAX, false)]).await.unwrap();
     assert_eq!(clocks.now.load(Ordering::SeqCst), u64::MAX);
 }
 
@@ -150,24 +129,14 @@ async fn an_unknown_clock_or_descriptor_is_an_event_of_its_own() {
     let mut mock = on(&JumpingClock::new(0, 0));
     let events = poll(
         &mut mock,
-        &[
-            clock(1, 9, 0, false),
-            stream(2, 1, 77),
-            stream(3, 2, 77),
-            stream(4, 1, 1),
-        ],
+        &[clock(1, 9, 0, false), stream(2, 1, 77), stream(3, 2, 77), stream(4, 1, 1)],
     )
     .await
     .unwrap();
     let (inval, badf) = (Errno::Inval.number(), Errno::Badf.number());
     assert_eq!(
         events,
-        [
-            (1, inval, 0, 0, 0),
-            (2, badf, 1, 0, 0),
-            (3, badf, 2, 0, 0),
-            (4, badf, 1, 0, 0)
-        ]
+        [(1, inval, 0, 0, 0), (2, badf, 1, 0, 0), (3, badf, 2, 0, 0), (4, badf, 1, 0, 0)]
     );
 }
 
@@ -178,12 +147,9 @@ async fn files_and_outputs_are_ready_at_once() {
     mock.write(fd, b"12345").await.unwrap();
     mock.seek(fd, 2, 0).await.unwrap();
     let endless = clock(9, MONOTONIC, u64::MAX, false);
-    let events = poll(
-        &mut mock,
-        &[stream(1, 1, fd), stream(2, 2, fd), stream(3, 2, 1), endless],
-    )
-    .await
-    .unwrap();
+    let events = poll(&mut mock, &[stream(1, 1, fd), stream(2, 2, fd), stream(3, 2, 1), endless])
+        .await
+        .unwrap();
     let found: Vec<_> = events.iter().map(|event| (event.0, event.1)).collect();
     assert_eq!(found, [(1, 0), (2, 0), (3, 0)]);
     assert_eq!(events[0].3, 3);
@@ -223,29 +189,18 @@ async fn a_timeout_ends_a_wait_for_input() {
     config.set_clock(clocks.clone());
     config.set_stdin(Arc::new(Still(None)));
     let mut mock = Mock::new(&config);
-    let events = poll(
-        &mut mock,
-        &[stream(1, 1, 0), clock(2, MONOTONIC, 50, false)],
-    )
-    .await
-    .unwrap();
+    let events = poll(&mut mock, &[stream(1, 1, 0), clock(2, MONOTONIC, 50, false)]).await.unwrap();
     assert_eq!(events, [(2, 0, 0, 0, 0)]);
 }
 
 #[tokio::test]
 async fn input_ends_a_wait_for_a_clock_and_says_how_much_there_is() {
-    let ready = Ready {
-        bytes: 12,
-        ended: false,
-    };
+    let ready = Ready { bytes: 12, ended: false };
     let mut mock = with_streams(Arc::new(Still(Some(ready))), Arc::new(Null));
     let timeout = clock(2, MONOTONIC, u64::MAX, false);
     let events = poll(&mut mock, &[timeout, stream(1, 1, 0)]).await.unwrap();
     assert_eq!(events, [(1, 0, 1, 12, 0)]);
-    let ended = Ready {
-        bytes: 0,
-        ended: true,
-    };
+    let ended = Ready { bytes: 0, ended: true };
     let mut mock = with_streams(Arc::new(Still(Some(ended))), Arc::new(Null));
     let events = poll(&mut mock, &[stream(1, 1, 0)]).await.unwrap();
     assert_eq!(events, [(1, 0, 1, 0, 1)]);

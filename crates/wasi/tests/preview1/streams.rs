@@ -124,6 +124,20 @@ async fn a_reader_killed_while_waiting_leaves_the_input_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_stream_that_must_not_wait_answers_again() {
+    let mut config = WasiConfig::default();
+    let (sender, receiver) = channel();
+    let input = Arc::new(ReaderInput::new(Pipe(receiver), StreamKind::Pipe));
+    config.set_stdin(input.clone());
+    let mut mock = Mock::new(&config);
+    returned(fd_fdstat_set_flags(&mut mock, 0, 1 << 2).await).unwrap();
+    assert_eq!(mock.read(0, 9).await, Err(Errno::Again));
+    sender.send(b"now".to_vec()).unwrap();
+    input.ready().await.unwrap();
+    assert_eq!(mock.read(0, 9).await.unwrap(), b"now");
+}
+
+#[tokio::test]
 async fn several_waiting_readers_each_get_their_share() {
     let (sender, receiver) = channel();
     let input = Arc::new(ReaderInput::new(Pipe(receiver), StreamKind::Pipe));

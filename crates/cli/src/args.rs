@@ -1,0 +1,260 @@
+//! The command line: what each command accepts, as data. Its doc comments are the `--help` texts.
+//!
+//! Two rules make it convenient without making it ambiguous. A first argument that is no command
+//! and no flag of `lunatic` itself means `run`. And everything after TARGET belongs to the guest,
+//! hyphens included, so a flag of ours must stand before TARGET.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::CliError;
+use crate::status;
+
+/// Where a root process starts unless `--entry` says otherwise.
+pub const ENTRY_DEFAULT: &str = "_start";
+/// How long a root process may take to shut down unless a flag says otherwise.
+pub const SHUTDOWN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Run WebAssembly modules as Erlang-like processes
+///
+/// `lunatic TARGET` is short for `lunatic run TARGET`.
+#[derive(Parser, Debug)]
+#[command(
+    name = "lunatic-runtime",
+    bin_name = "lunatic",
+    version,
+    override_usage = "lunatic <COMMAND>\n       lunatic [FLAGS] TARGET [ARGS]...",
+    after_help = status::help(),
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Run(RunArgs),
+    Test(TestArgs),
+    Init(InitArgs),
+    New(NewArgs),
+}
+
+/// Run a module or a Cargo project
+///
+/// Under `cargo test` (with `runner = "lunatic run"`) a module that exports Lunatic tests is
+/// tested, and what follows TARGET are the test harness's flags.
+#[derive(Args, Debug)]
+#[command(after_help = status::help())]
+pub struct RunArgs {
+    /// The exported function in which the root process starts
+    #[arg(long, value_name = "NAME", default_value = ENTRY_DEFAULT)]
+    pub entry: String,
+
+    /// How long the root may take to end after Ctrl-C or SIGTERM before it is killed
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub shutdown_timeout: Duration,
+
+    /// Passed on to the guest; older runtimes took it before TARGET
+    #[arg(long, hide = true)]
+    pub bench: bool,
+
+    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml), then the
+    /// arguments for the guest
+    #[arg(value_names = ["TARGET", "ARGS"], required = true, num_args = 1..,
+        trailing_var_arg = true)]
+    pub target_and_args: Vec<OsString>,
+
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub node: NodeArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+}
+
+/// Run the tests of a module or a Cargo project
+///
+/// A Cargo project's tests are built first. What follows TARGET are libtest's usual flags; see
+/// `lunatic test TARGET --help`.
+#[derive(Args, Debug)]
+#[command(after_help = status::help())]
+pub struct TestArgs {
+    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml; the current
+    /// directory if none is given), then flags for the test harness
+    #[arg(value_names = ["TARGET", "FLAGS"], num_args = 0.., trailing_var_arg = true)]
+    pub target_and_args: Vec<OsString>,
+
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    #[command(flatten)]
+    pub node: NodeArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+}
+
+/// Make the Cargo project in the current directory run on Lunatic
+///
+/// Writes the build target and the runner to .cargo/config.toml, and changes nothing else.
+#[derive(Args, Debug)]
+pub struct InitArgs {}
+
+/// Make a new Cargo project that runs on Lunatic
+#[derive(Args, Debug)]
+pub struct NewArgs {
+    /// The directory to make; its last part is the package's name
+    #[arg(value_name = "NAME")]
+    pub path: PathBuf,
+}
+
+/// What the root process is given.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "What the guest may see")]
+pub struct GuestArgs {
+    /// Let the guest use a directory, under another name if one is given (repeatable)
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    pub dirs: Vec<OsString>,
+
+    /// Don't give the guest the current directory as "."
+    #[arg(long)]
+    pub no_default_dir: bool,
+
+    /// Set an environment variable, or pass on the one of this name (repeatable)
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub env: Vec<OsString>,
+
+    /// Start from an empty environment instead of this command's
+    #[arg(long)]
+    pub no_inherit_env: bool,
+}
+
+/// How the node runs.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How the node runs")]
+pub struct NodeArgs {
+    /// Largest linear memory of the root process in bytes, or with a suffix K, M or G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<u64>,
+
+    /// Threads that run processes (one for each CPU)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: Option<u16>,
+
+    /// Compile anew instead of using the cache of compiled code
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Keep compiled code in this directory, which only you may be able to write
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Print no progress, no notes and no reports of processes that fail
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// How a Cargo project is built.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "If TARGET is a Cargo project")]
+pub struct BuildArgs {
+    /// Build with optimisations
+    #[arg(long)]
+    pub release: bool,
+
+    /// Use the program of this name
+    #[arg(long, value_name = "NAME")]
+    pub bin: Option<String>,
+
+    /// Use this package of the workspace
+    #[arg(short, long, value_name = "NAME")]
+    pub package: Option<String>,
+}
+
+impl RunArgs {
+    /// TARGET, and the arguments that belong to the guest. A `--` right after TARGET, which older
+    /// runtimes demanded before hyphens, is not one of them.
+    pub fn split(&self) -> Result<(PathBuf, Vec<String>), CliError> {
+        let (target, mut args) = split(&self.target_and_args)?;
+        if self.bench {
+            args.push("--bench".into());
+        }
+        Ok((target, args))
+    }
+}
+
+impl TestArgs {
+    /// TARGET, and the flags of the test harness.
+    pub fn split(&self) -> Result<(PathBuf, Vec<String>), CliError> {
+        if self.target_and_args.is_empty() {
+            return Ok((PathBuf::from("."), Vec::new()));
+        }
+        split(&self.target_and_args)
+    }
+}
+
+fn split(target_and_args: &[OsString]) -> Result<(PathBuf, Vec<String>), CliError> {
+    let Some((target, args)) = target_and_args.split_first() else {
+        return Err(CliError::usage("there is no TARGET"));
+    };
+    let args = match args.split_first() {
+        Some((first, rest)) if first == "--" => rest,
+        _ => args,
+    };
+    let args = args.iter().map(|arg| {
+        arg.to_str().map(String::from).ok_or_else(|| {
+            let text = arg.to_string_lossy();
+            CliError::usage(format!("the guest's argument `{text}` is not Unicode"))
+                .hint("WebAssembly programs get their arguments as UTF-8")
+        })
+    });
+    Ok((PathBuf::from(target), args.collect::<Result<_, _>>()?))
+}
+
+/// The whole command line with `run` put in where it is implied. `args` starts with the name of
+/// the program.
+pub fn with_implied_run(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|first| !is_own(first)) {
+        args.insert(1, "run".into());
+    }
+    args
+}
+
+/// Names of commands, for a hint when one is misspelt.
+pub const COMMANDS: [&str; 5] = ["run", "test", "init", "new", "help"];
+
+fn is_own(first: &OsStr) -> bool {
+    const FLAGS: [&str; 4] = ["-h", "--help", "-V", "--version"];
+    first.to_str().is_some_and(|first| COMMANDS.contains(&first) || FLAGS.contains(&first))
+}
+
+/// Reads a span of time in seconds, fractions allowed.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of seconds, such as 5 or 0.5".into())
+}
+
+/// Reads a size in bytes; K, M and G stand for powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| "expected a number of bytes, such as 65536, 512K, 64M or 1G".into())
+}
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! `lunatic run TARGET`: one root process, until it ends or the operating system wants an end.
+//!
+//! Order matters: everything that can be refused is refused before the node starts, and signals
+//! are taken over just before the root process exists, so Ctrl-C during a build simply ends it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::args::RunArgs;
+use crate::error::CliError;
+use crate::os_signal::{OsSignal, OsSignals};
+use crate::report::Reporter;
+use crate::runtime::{Ending, Guest, Node, Program, Root};
+use crate::target::{self, Target};
+use crate::{project, status, testing};
+
+use super::{TestRun, file_name, guest_spec, load, start_node, wait_for};
+
+/// The environment number that published programs see.
+pub const RUN_ENVIRONMENT_ID: u64 = 1;
+
+/// Runs the command.
+pub fn run(args: &RunArgs) -> Result<u8, CliError> {
+    let (path, guest_args) = args.split()?;
+    let wasm = match Target::find(&path, &args.build)? {
+        Target::File(path) => path,
+        Target::Project(path) => project::program(&path, &args.build, args.node.quiet)?.wasm,
+    };
+    let spec = guest_spec(&args.guest, &args.node, Path::new("."))?;
+    let bytes = target::read_module(&wasm)?;
+    // Cargo says so by this variable when it runs the module; --bench means a benchmark.
+    let may_be_test = std::env::var_os("CARGO_MANIFEST_DIR").is_some()
+        && !guest_args.iter().any(|arg| arg == "--bench");
+    // The start of the node decides who hears of failures, the module's exports whether this is a
+    // test, and a module needs a node: so the reporter exists first and is told later.
+    let reporter = reporter(args.node.quiet)?;
+    let node = start_node(&args.node, reporter.clone())?;
+    let program = load(&node, &wasm, &bytes, &args.node)?;
+    drop(bytes);
+    let tests = testing::tests_of(&program);
+    if may_be_test && !tests.is_empty() {
+        if let Some(reporter) = reporter {
+            reporter.finish();
+        }
+        return TestRun { node: &node, program: &program, spec, args: &guest_args }.run(&tests);
+    }
+    let mut spec = spec;
+    spec.args = std::iter::once(file_name(&wasm)).chain(guest_args).collect();
+    let guest = Guest::open(&spec)?;
+    let launch = Launch {
+        wasm,
+        entry: args.entry.clone(),
+        shutdown_timeout: args.shutdown_timeout,
+        quiet: args.node.quiet,
+    };
+    launch.run(&node, &program, &guest, reporter)
+}
+
+/// Who prints reports of failures; nobody if the user wants quiet.
+pub fn reporter(quiet: bool) -> Result<Option<Reporter>, CliError> {
+    if quiet {
+        return Ok(None);
+    }
+    let started = Reporter::start().map_err(|error| {
+        CliError::failure("the operating system gives no thread for reports").because(&error)
+    })?;
+    Ok(Some(started))
+}
+
+/// How to run a module as a program.
+pub struct Launch {
+    /// The module's file.
+    pub wasm: PathBuf,
+    /// Where the root process starts.
+    pub entry: String,
+    /// How long it may take to shut down.
+    pub shutdown_timeout: Duration,
+    /// Say nothing beyond errors.
+    pub quiet: bool,
+}
+
+impl Launch {
+    /// Runs it to its end, and gives the exit status.
+    pub fn run(
+        &self,
+        node: &Node,
+        program: &Program,
+        guest: &Guest,
+        reporter: Option<Reporter>,
+    ) -> Result<u8, CliError> {
+        program.check_entry(&target::shown(&self.wasm), &self.entry)?;
+        let (ending, asked) = wait_for(async {
+            let mut signals = OsSignals::listen().map_err(|error| {
+                CliError::failure("the operating system refuses to hand over Ctrl-C")
+                    .because(&error)
+            })?;
+            let root = self.spawn(node, program, guest, &mut signals).await?;
+            Ok(self.wait(&root, signals).await)
+        })?;
+        if let Some(reporter) = reporter {
+            reporter.finish();
+        }
+        // Reports are about processes that fail by themselves. If another one ended the root, say
+        // so: a status alone would be a riddle.
+        let riddle = matches!(ending, Ending::Killed | Ending::Shutdown | Ending::Failed(_));
+        if riddle && asked.is_none() && !node.root_was_reported() && !self.quiet {
+            eprintln!("{ending}");
+        }
+        Ok(status::of_ending(&ending, asked))
+    }
+
+    /// Spawns the root. Its start section may take its time, so this happens on another thread;
+    /// as long as there is no process to ask, a signal ends this program on the spot.
+    async fn spawn(
+        &self,
+        node: &Node,
+        program: &Program,
+        guest: &Guest,
+        signals: &mut OsSignals,
+    ) -> Result<Root, CliError> {
+        let (node, program, guest) = (node.clone(), program.clone(), guest.clone());
+        let entry = self.entry.clone();
+        let spawning = tokio::task::spawn_blocking(move || {
+            node.spawn(&program, &entry, &guest, RUN_ENVIRONMENT_ID)
+        });
+        tokio::select! {
+            spawned = spawning => spawned.unwrap_or_else(|bug| {
+                Err(CliError::failure("a bug of the runtime kept the root from starting")
+                    .because(&bug))
+            }),
+            signal = signals.next() => end_now(signal),
+        }
+    }
+
+    /// Waits for the end of the root. A first signal asks it to shut down and gives it time, a
+    /// second one ends this program on the spot.
+    async fn wait(&self, root: &Root, mut signals: OsSignals) -> (Ending, Option<OsSignal>) {
+        let asked = tokio::select! {
+            biased;
+            ending = root.ended() => return (ending, None),
+            signal = signals.next() => signal,
+        };
+        root.shut_down();
+        let ending = tokio::select! {
+            biased;
+            ending = root.ended() => ending,
+            second = signals.next() => end_now(second),
+            () = tokio::time::sleep(self.shutdown_timeout) => {
+                if !self.quiet {
+                    let seconds = self.shutdown_timeout.as_secs_f64();
+                    eprintln!("the root process did not shut down within {seconds} s: killing it");
+                }
+                root.kill_all();
+                Ending::Killed
+            }
+        };
+        (ending, Some(asked))
+    }
+}
+
+/// Ends this program as the operating system wants it, whatever still runs.
+fn end_now(signal: OsSignal) -> ! {
+    std::process::exit(i32::from(status::of_signal(signal)))
+}

@@ -1,0 +1,121 @@
+//! All chores of the repository: `cargo xtask NAME`, one file for each, listed when called
+//! without a name.
+//!
+//! What must stay true: each chore sets up what it needs by itself, and a chore that fails ends
+//! with a status other than 0 and with the command to type next.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod bench_sides;
+mod bench_table;
+mod check;
+mod compat;
+mod compat_build;
+mod demo;
+mod examples;
+mod guests;
+mod shell;
+mod test;
+mod tidy;
+mod tidy_rooms;
+mod tidy_text;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+/// A chore: its name, what it does in one line, and how to run it with the arguments behind it.
+struct Chore {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const CHORES: &[Chore] = &[
+    Chore {
+        name: "demo",
+        about: "build the runtime and watch a supervisor bring a crashed process back",
+        run: demo::run,
+    },
+    Chore {
+        name: "check",
+        about: "before a push: formatting, clippy, the workspace's tests, tidy",
+        run: check::run,
+    },
+    Chore {
+        name: "test",
+        about: "everything that CI runs: check, examples, guests' tests, compat, Windows",
+        run: test::run,
+    },
+    Chore {
+        name: "compat",
+        about: "the tests inside the published package `lunatic`, on this runtime [--release]",
+        run: compat::run,
+    },
+    Chore {
+        name: "examples",
+        about: "run the examples and compare them with what their headers promise [--release]",
+        run: examples::run,
+    },
+    Chore {
+        name: "bench",
+        about: "measure beside erl and bare Wasmtime, into target/bench.json [ROW...]",
+        run: bench::run,
+    },
+    Chore {
+        name: "tidy",
+        about: "rules of the house that neither rustc nor clippy knows",
+        run: tidy::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(name) = args.next() else {
+        print!("{}", list());
+        return ExitCode::SUCCESS;
+    };
+    let rest: Vec<String> = args.collect();
+    let done = match CHORES.iter().find(|chore| chore.name == name) {
+        Some(chore) => (chore.run)(&rest),
+        None => unknown(&name),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() -> String {
+    let mut text = String::from("cargo xtask NAME, where NAME is one of\n\n");
+    for chore in CHORES {
+        text.push_str(&format!("  {:9} {}\n", chore.name, chore.about));
+    }
+    text
+}
+
+fn unknown(name: &str) -> Result<()> {
+    bail!("there is no chore `{name}`\n\n{}", list())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHORES, list};
+
+    #[test]
+    fn every_chore_is_listed_under_a_name_of_its_own() {
+        for (index, chore) in CHORES.iter().enumerate() {
+            assert!(list().contains(chore.name));
+            assert!(
+                CHORES[index + 1..]
+                    .iter()
+                    .all(|other| other.name != chore.name)
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Where things lie: the repository, the build directories, the built runtime.
+//!
+//! The runtime is built in one profile for all tests (dev, whose dependencies are optimised), so
+//! that the tree of dependencies is compiled once; release is for the demo and the benchmarks.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// The target that all guests are built for.
+pub const WASM_TARGET: &str = "wasm32-wasip1";
+
+/// The profile in which the runtime is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// For tests.
+    Dev,
+    /// For the demo and the benchmarks.
+    Release,
+}
+
+impl Profile {
+    /// Reads `[--release]`, the only argument that some chores take.
+    pub fn from_args(args: &[String]) -> Result<Self> {
+        match args {
+            [] => Ok(Self::Dev),
+            [flag] if flag == "--release" => Ok(Self::Release),
+            _ => bail!("the only argument here is --release; `cargo xtask` lists all chores"),
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .expect("xtask lies in the repository")
+        .to_path_buf()
+}
+
+/// The build directory of the runtime.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// The build directory of the guests: another one, so that neither build waits for the other.
+pub fn guests_dir() -> PathBuf {
+    target_dir().join("guests")
+}
+
+/// The `cargo` that runs this chore.
+pub fn cargo() -> Command {
+    let name = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(name);
+    command.current_dir(root());
+    // What cargo told us about the package xtask is not true for what we let it build.
+    for (name, _) in std::env::vars_os() {
+        let told = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_"));
+        if told || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A cargo for guests: their folder, their build directory.
+pub fn guest_cargo(folder: &Path) -> Command {
+    let mut command = cargo();
+    command
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", guests_dir());
+    command
+}
+
+/// The profile's `lunatic`, built first where it is not up to date.
+pub fn lunatic(profile: Profile) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--package", "lunatic-runtime"]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    shell::run(&mut build)?;
+    let name = format!("lunatic{}", std::env::consts::EXE_SUFFIX);
+    Ok(target_dir().join(profile.folder()).join(name))
+}
+
+/// A built program of a room's `examples/` folder, in the release profile.
+pub fn release_example(package: &str, name: &str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        package,
+        "--example",
+        name,
+    ]);
+    shell::run(&mut build)?;
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    Ok(target_dir().join("release").join("examples").join(file))
+}
