@@ -66,10 +66,7 @@ const ROWS: &[Row] = &[
         name: "waiting",
         ask: Ask::Waiting(100_000),
         lines: &[
-            (
-                "100,000 waiting: resident bytes of each (RSS + page tables)",
-                "B",
-            ),
+            ("100,000 waiting: resident bytes of each (RSS + page tables)", "B"),
             ("100,000 waiting: memory mappings of the node", ""),
         ],
     },
@@ -82,11 +79,7 @@ const ROWS: &[Row] = &[
             ("lateness of a 1 ms sleep beside 4 endless loops: max", "ns"),
         ],
     },
-    Row {
-        name: "fib",
-        ask: Ask::Compute("fib", 38),
-        lines: &[("fib(38), recursive", "ns")],
-    },
+    Row { name: "fib", ask: Ask::Compute("fib", 38), lines: &[("fib(38), recursive", "ns")] },
     Row {
         name: "sieve",
         ask: Ask::Compute("sieve", 3_000_000),
@@ -95,10 +88,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "cold_start",
         ask: Ask::ColdStart,
-        lines: &[
-            ("hello, compiled code cached", "ns"),
-            ("hello, nothing cached", "ns"),
-        ],
+        lines: &[("hello, compiled code cached", "ns"), ("hello, nothing cached", "ns")],
     },
 ];
 
@@ -107,18 +97,12 @@ pub fn run(names: &[String]) -> Result<()> {
     for name in names {
         if !ROWS.iter().any(|row| row.name == name) {
             let known: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
-            bail!(
-                "there is no row `{name}`; choose from {}, or none for all",
-                known.join(", ")
-            );
+            bail!("there is no row `{name}`; choose from {}, or none for all", known.join(", "));
         }
     }
     let sides = Sides::prepare(Profile::Release)?;
     let mut table = Table::default();
-    for row in ROWS
-        .iter()
-        .filter(|row| names.is_empty() || names.iter().any(|n| n == row.name))
-    {
+    for row in ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|n| n == row.name)) {
         println!("measuring {} ...", row.name);
         table.lines.extend(measure(&sides, row, REPETITIONS)?);
     }
@@ -129,11 +113,8 @@ pub fn run(names: &[String]) -> Result<()> {
 }
 
 fn measure(sides: &Sides, row: &Row, repetitions: usize) -> Result<Vec<Line>> {
-    let mut lines: Vec<Line> = row
-        .lines
-        .iter()
-        .map(|(name, unit)| Line::new(row.name, name, unit))
-        .collect();
+    let mut lines: Vec<Line> =
+        row.lines.iter().map(|(name, unit)| Line::new(row.name, name, unit)).collect();
     for _ in 0..repetitions {
         for side in Side::ALL {
             let Some(values) = sides.ask(side, row.ask)? else {
@@ -164,15 +145,9 @@ pub fn smoke(profile: Profile) -> Result<()> {
             .into_iter()
             .map(|side| Ok(sides.ask(side, ask)?.map(|values| values.len())))
             .collect::<Result<Vec<Option<usize>>>>()?;
-        let complete = answered
-            .iter()
-            .flatten()
-            .all(|lines| *lines == row.lines.len());
+        let complete = answered.iter().flatten().all(|lines| *lines == row.lines.len());
         if !complete || answered.iter().all(Option::is_none) {
-            bail!(
-                "the row `{}` is not answered in its form: {answered:?}",
-                row.name
-            );
+            bail!("the row `{}` is not answered in its form: {answered:?}", row.name);
         }
         println!("  {:12} is answered", row.name);
     }

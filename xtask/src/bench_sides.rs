@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::bench::Ask;
 use crate::guests;
 use crate::shell::{self, Finished};
-use crate::workspace::{Profile, lunatic, release_example, root, target_dir};
+use crate::workspace::{Profile, lunatic, program, root, target_dir};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -68,12 +68,7 @@ impl Sides {
     pub fn prepare(profile: Profile) -> Result<Self> {
         let mut sides = Self::prepare_own(profile)?;
         sides.erl = prepare_erl(&folder())?;
-        let source = root().join("crates/engine/examples/bare.rs");
-        sides.bare = if source.exists() {
-            Ok(release_example("lunatic-engine", "bare")?)
-        } else {
-            Err("there is no crates/engine/examples/bare.rs".into())
-        };
+        sides.bare = Ok(program(Profile::Release, "bare")?);
         Ok(sides)
     }
 
@@ -123,16 +118,12 @@ impl Sides {
             Ask::Compute(..) if side == Side::Bare => {
                 let output = shell::output(&mut command)?;
                 let text = output.split_whitespace().next_back().unwrap_or("");
-                let ns = text
-                    .parse()
-                    .with_context(|| format!("no time in `{output}`"))?;
+                let ns = text.parse().with_context(|| format!("no time in `{output}`"))?;
                 Ok(Some(vec![ns]))
             }
             Ask::Compute(..) | Ask::Timed(..) => {
                 let answer = answer(&mut command)?;
-                Ok(Some(vec![
-                    number(&answer, "total_ns")? / number(&answer, "ops")?,
-                ]))
+                Ok(Some(vec![number(&answer, "total_ns")? / number(&answer, "ops")?]))
             }
             Ask::ColdStart => unreachable!("answered above"),
         }
@@ -167,17 +158,13 @@ impl Sides {
             Side::Erl if question == "sieve" => None,
             Side::Erl => {
                 let mut command = Command::new("erl");
-                command
-                    .args(["-noshell", "-pa"])
-                    .arg(self.erl.as_ref().ok()?);
+                command.args(["-noshell", "-pa"]).arg(self.erl.as_ref().ok()?);
                 command.args(["-run", "bench", "main", question, &size]);
                 Some(command)
             }
             Side::Bare if compute => {
                 let mut command = Command::new(self.bare.as_ref().ok()?);
-                command
-                    .arg(root().join("xtask/bench/compute.wat"))
-                    .args([question, &size]);
+                command.arg(root().join("xtask/bench/compute.wat")).args([question, &size]);
                 Some(command)
             }
             Side::Bare => None,
@@ -237,15 +224,10 @@ fn write_raw(folder: &Path) -> Result<PathBuf> {
 
 fn prepare_erl(folder: &Path) -> Result<Result<PathBuf, String>> {
     if !shell::exists("erl") || !shell::exists("erlc") {
-        return Ok(Err(
-            "no erl on this machine; next: apt-get install erlang-base".into(),
-        ));
+        return Ok(Err("no erl on this machine; next: apt-get install erlang-base".into()));
     }
     let mut compile = Command::new("erlc");
-    compile
-        .arg("-o")
-        .arg(folder)
-        .arg(root().join("xtask/bench/bench.erl"));
+    compile.arg("-o").arg(folder).arg(root().join("xtask/bench/bench.erl"));
     shell::run(&mut compile)?;
     Ok(Ok(folder.to_path_buf()))
 }
@@ -270,9 +252,7 @@ fn answer(command: &mut Command) -> Result<Value> {
 }
 
 fn number(answer: &Value, key: &str) -> Result<f64> {
-    answer[key]
-        .as_f64()
-        .with_context(|| format!("the answer {answer} has no number `{key}`"))
+    answer[key].as_f64().with_context(|| format!("the answer {answer} has no number `{key}`"))
 }
 
 /// Looks at a node's memory without and with its waiting processes.
@@ -280,20 +260,14 @@ fn waiting(command: &mut Command, size: u64) -> Result<Option<Vec<f64>>> {
     if !Path::new("/proc/self/status").exists() {
         return Ok(None);
     }
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let looked = look_twice(&mut child, size);
     if looked.is_err() {
         child.kill()?;
     }
     let status = child.wait()?;
     let looked = looked.with_context(|| {
-        format!(
-            "`{}` did not get to wait ({status})",
-            shell::printable(command)
-        )
+        format!("`{}` did not get to wait ({status})", shell::printable(command))
     })?;
     Ok(Some(looked))
 }
@@ -322,8 +296,6 @@ fn look(pid: u32) -> Result<(u64, usize)> {
             .and_then(|number| number.parse().ok())
             .with_context(|| format!("/proc/{pid}/status has no {key}"))
     };
-    let mappings = fs::read_to_string(format!("/proc/{pid}/maps"))?
-        .lines()
-        .count();
+    let mappings = fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count();
     Ok(((kib("VmRSS:")? + kib("VmPTE:")?) * 1024, mappings))
 }

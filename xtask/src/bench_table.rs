@@ -57,12 +57,7 @@ struct FileLine {
 impl Line {
     /// A line without samples.
     pub fn new(row: &'static str, name: &'static str, unit: &'static str) -> Self {
-        Self {
-            row,
-            name,
-            unit,
-            samples: Default::default(),
-        }
+        Self { row, name, unit, samples: Default::default() }
     }
 
     fn summary(&self, side: Side) -> Option<Summary> {
@@ -94,11 +89,7 @@ impl Table {
                 let Some(summary) = line.summary(side) else {
                     continue;
                 };
-                text.push_str(&format!(
-                    "    {:14}{}",
-                    side.name(),
-                    cell(summary, line.unit)
-                ));
+                text.push_str(&format!("    {:14}{}", side.name(), cell(summary, line.unit)));
                 for (_, peer) in RATIOS.iter().filter(|(ours, _)| *ours == side) {
                     if let Some(ratio) = line.ratio(side, *peer) {
                         text.push_str(&format!("   {ratio:.2} x {}", peer.name()));
@@ -121,10 +112,7 @@ impl Table {
 
     /// Writes target/bench.json and returns its path.
     pub fn write_json(&self, sides: &Sides, repetitions: usize) -> Result<PathBuf> {
-        debug_assert!(
-            sides.absent(Side::Rust).is_none(),
-            "this runtime is always there"
-        );
+        debug_assert!(sides.absent(Side::Rust).is_none(), "this runtime is always there");
         let lines = self.lines.iter().map(|line| {
             let present = Side::ALL.into_iter().filter_map(|side| {
                 let summary = line.summary(side)?;
@@ -135,13 +123,7 @@ impl Table {
                 Some((format!("{} / {}", ours.name(), peer.name()), ratio))
             });
             let (row, name, unit) = (line.row, line.name, line.unit);
-            FileLine {
-                row,
-                name,
-                unit,
-                sides: present.collect(),
-                ratios: ratios.collect(),
-            }
+            FileLine { row, name, unit, sides: present.collect(), ratios: ratios.collect() }
         });
         let file = File {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
@@ -158,9 +140,7 @@ impl Table {
 
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| "unknown".into(), |(_, name)| name.to_owned())
 }
 
@@ -213,10 +193,7 @@ mod tests {
     fn a_value_is_shown_in_a_readable_unit_with_its_spread() {
         let shown = cell(summary(&[1500.0, 2500.0, 2000.0]).unwrap(), "ns");
         assert_eq!(shown.trim_start(), "2.00 µs  (1.50 .. 2.50)");
-        assert_eq!(
-            cell(summary(&[78.0]).unwrap(), "").trim_start(),
-            "78     (78 .. 78)"
-        );
+        assert_eq!(cell(summary(&[78.0]).unwrap(), "").trim_start(), "78     (78 .. 78)");
     }
 
     #[test]

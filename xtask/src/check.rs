@@ -9,22 +9,12 @@ use crate::{guests, shell, tidy};
 /// Formatting, lints, the workspace's tests, tidy.
 pub fn run_steps() -> Result<()> {
     step("tidy", tidy::all)?;
-    step(
-        "formatting (next: cargo fmt --all, also in examples/)",
-        || {
-            shell::run(cargo().args(["fmt", "--all", "--check"]))?;
-            shell::run(guest_cargo(&guests::examples_dir()).args(["fmt", "--all", "--check"]))
-        },
-    )?;
+    step("formatting (next: cargo fmt --all, also in examples/)", || {
+        shell::run(cargo().args(["fmt", "--all", "--check"]))?;
+        shell::run(guest_cargo(&guests::examples_dir()).args(["fmt", "--all", "--check"]))
+    })?;
     step("clippy", || {
-        let clippy = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         shell::run(cargo().args(clippy))
     })?;
     // The tests of the command run the built examples, so these come first.

@@ -20,10 +20,8 @@ const LIMIT: Duration = Duration::from_secs(240);
 const NETWORK: &str = "imports lunatic::networking: the next issue";
 
 /// Test file, test, and why it can't pass. [`WHOLE_FILE`] as the test: its module does not load.
-const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
-    ("serializers", WHOLE_FILE, NETWORK),
-    ("udp", WHOLE_FILE, NETWORK),
-];
+const EXPECTED_FAILURES: &[(&str, &str, &str)] =
+    &[("serializers", WHOLE_FILE, NETWORK), ("udp", WHOLE_FILE, NETWORK)];
 
 /// Stands for all tests of a file.
 const WHOLE_FILE: &str = "*";
@@ -65,26 +63,17 @@ pub fn run_all(profile: Profile) -> Result<()> {
     if surprises.is_empty() {
         return Ok(());
     }
-    for report in reports
-        .iter()
-        .filter(|report| !self::surprises(report).is_empty())
-    {
+    for report in reports.iter().filter(|report| !self::surprises(report).is_empty()) {
         println!("\n---- what `{}` printed\n{}", report.name, report.output);
     }
-    bail!(
-        "{} surprises\n  {}",
-        surprises.len(),
-        surprises.join("\n  ")
-    )
+    bail!("{} surprises\n  {}", surprises.len(), surprises.join("\n  "))
 }
 
 fn run_binary(lunatic: &Path, binary: &TestBinary, folder: &Path) -> Result<Report> {
     let mut command = Command::new(lunatic);
     command.arg("run").arg(&binary.module);
     // What `cargo test` tells its runner.
-    command
-        .current_dir(folder)
-        .env("CARGO_MANIFEST_DIR", folder);
+    command.current_dir(folder).env("CARGO_MANIFEST_DIR", folder);
     let finished = shell::run_limited(&mut command, LIMIT)?;
     let (announced, tests) = read_output(&finished.stdout)
         .with_context(|| format!("the output of `{}` has an unexpected form", binary.name))?;
@@ -98,20 +87,12 @@ fn run_binary(lunatic: &Path, binary: &TestBinary, folder: &Path) -> Result<Repo
             finished.ending()
         ))
     } else if finished.success() == tests.iter().any(|(_, outcome)| *outcome == Outcome::Failed) {
-        Some(format!(
-            "the status does not fit the verdicts: {}",
-            finished.ending()
-        ))
+        Some(format!("the status does not fit the verdicts: {}", finished.ending()))
     } else {
         None
     };
     let output = format!("{}{}", finished.stdout, finished.stderr);
-    Ok(Report {
-        name: binary.name.clone(),
-        tests,
-        trouble,
-        output,
-    })
+    Ok(Report { name: binary.name.clone(), tests, trouble, output })
 }
 
 /// A test's name and what became of it.
@@ -123,10 +104,7 @@ fn read_output(output: &str) -> Result<(Option<usize>, Vec<Verdict>)> {
     let mut tests = Vec::new();
     for line in output.lines().map(without_colours) {
         if let Some(rest) = line.strip_prefix("running ") {
-            let number = rest
-                .split(' ')
-                .next()
-                .context("`running` is followed by a number")?;
+            let number = rest.split(' ').next().context("`running` is followed by a number")?;
             announced = Some(number.parse()?);
         }
         let Some(rest) = line.strip_prefix("test ") else {
@@ -151,9 +129,7 @@ fn without_colours(line: &str) -> String {
     let mut pieces = line.split('\u{1b}');
     let mut plain = pieces.next().unwrap_or("").to_owned();
     for piece in pieces {
-        let end = piece
-            .find(|c: char| c.is_ascii_alphabetic())
-            .map_or(piece.len(), |at| at + 1);
+        let end = piece.find(|c: char| c.is_ascii_alphabetic()).map_or(piece.len(), |at| at + 1);
         plain.push_str(&piece[end..]);
     }
     plain
@@ -161,40 +137,31 @@ fn without_colours(line: &str) -> String {
 
 /// Why this test is expected to fail, if it is.
 fn excuse(file: &str, test: &str) -> Option<&'static str> {
-    let found = EXPECTED_FAILURES
-        .iter()
-        .find(|entry| entry.0 == file && entry.1 == test);
+    let found = EXPECTED_FAILURES.iter().find(|entry| entry.0 == file && entry.1 == test);
     found.map(|entry| entry.2)
 }
 
 /// Whatever differs from what is known.
 fn surprises(report: &Report) -> Vec<String> {
     let file = report.name.as_str();
-    let mut surprises: Vec<String> = report
-        .trouble
-        .iter()
-        .map(|trouble| format!("{file}: {trouble}"))
-        .collect();
+    let mut surprises: Vec<String> =
+        report.trouble.iter().map(|trouble| format!("{file}: {trouble}")).collect();
     for (test, outcome) in &report.tests {
         match (outcome, excuse(file, test)) {
             (Outcome::Failed, None) => surprises.push(format!("{file}: {test} fails")),
-            (Outcome::Passed, Some(_)) => surprises.push(format!(
-                "{file}: {test} passes; take it out of EXPECTED_FAILURES"
-            )),
+            (Outcome::Passed, Some(_)) => {
+                surprises.push(format!("{file}: {test} passes; take it out of EXPECTED_FAILURES"))
+            }
             (Outcome::Failed, Some(_)) | (Outcome::Passed | Outcome::Ignored, _) => {}
         }
     }
     for (_, test, _) in EXPECTED_FAILURES.iter().filter(|entry| entry.0 == file) {
         let exists = report.tests.iter().any(|(name, _)| name == test);
         if *test == WHOLE_FILE && !report.tests.is_empty() {
-            surprises.push(format!(
-                "{file}: it loads; take it out of EXPECTED_FAILURES"
-            ));
+            surprises.push(format!("{file}: it loads; take it out of EXPECTED_FAILURES"));
         }
         if *test != WHOLE_FILE && !exists {
-            surprises.push(format!(
-                "{file}: {test} is expected to fail, and does not exist"
-            ));
+            surprises.push(format!("{file}: {test} is expected to fail, and does not exist"));
         }
     }
     surprises
@@ -202,28 +169,12 @@ fn surprises(report: &Report) -> Vec<String> {
 
 fn print_table(reports: &[Report]) {
     println!("\n{} {} on this runtime", PACKAGE.0, PACKAGE.1);
-    println!(
-        "{:24} {:>6} {:>6} {:>7}",
-        "test file", "passed", "failed", "ignored"
-    );
+    println!("{:24} {:>6} {:>6} {:>7}", "test file", "passed", "failed", "ignored");
     let mut sums = [0; 3];
     for report in reports {
-        let count = |wanted| {
-            report
-                .tests
-                .iter()
-                .filter(|(_, outcome)| *outcome == wanted)
-                .count()
-        };
-        let row = [
-            count(Outcome::Passed),
-            count(Outcome::Failed),
-            count(Outcome::Ignored),
-        ];
-        println!(
-            "{:24} {:>6} {:>6} {:>7}",
-            report.name, row[0], row[1], row[2]
-        );
+        let count = |wanted| report.tests.iter().filter(|(_, outcome)| *outcome == wanted).count();
+        let row = [count(Outcome::Passed), count(Outcome::Failed), count(Outcome::Ignored)];
+        println!("{:24} {:>6} {:>6} {:>7}", report.name, row[0], row[1], row[2]);
         for (test, outcome) in &report.tests {
             if *outcome == Outcome::Failed {
                 let reason = excuse(&report.name, test).unwrap_or("UNEXPECTED");
@@ -252,10 +203,7 @@ mod tests {
     fn verdicts_are_read_with_and_without_colours() {
         let (announced, tests) = read_output(OUTPUT).unwrap();
         assert_eq!(announced, Some(4));
-        let tests: Vec<_> = tests
-            .iter()
-            .map(|(name, outcome)| (name.as_str(), *outcome))
-            .collect();
+        let tests: Vec<_> = tests.iter().map(|(name, outcome)| (name.as_str(), *outcome)).collect();
         let expected = [
             ("a::b", Outcome::Passed),
             ("a::c", Outcome::Passed),
@@ -268,10 +216,7 @@ mod tests {
     fn report(file: &str, tests: &[(&str, Outcome)]) -> Report {
         Report {
             name: file.into(),
-            tests: tests
-                .iter()
-                .map(|(name, outcome)| ((*name).into(), *outcome))
-                .collect(),
+            tests: tests.iter().map(|(name, outcome)| ((*name).into(), *outcome)).collect(),
             trouble: None,
             output: String::new(),
         }
@@ -279,10 +224,7 @@ mod tests {
 
     #[test]
     fn a_failure_that_is_not_expected_is_a_surprise() {
-        let tests = [
-            ("messaging::a", Outcome::Failed),
-            ("messaging::b", Outcome::Passed),
-        ];
+        let tests = [("messaging::a", Outcome::Failed), ("messaging::b", Outcome::Passed)];
         assert_eq!(surprises(&report("messaging", &tests)).len(), 1);
         assert_eq!(surprises(&report("messaging", &tests[1..])).len(), 0);
     }
@@ -292,9 +234,6 @@ mod tests {
         let (file, test, _) = EXPECTED_FAILURES[0];
         assert_eq!(test, WHOLE_FILE);
         assert_eq!(surprises(&report(file, &[])).len(), 0);
-        assert_eq!(
-            surprises(&report(file, &[("a::b", Outcome::Passed)])).len(),
-            1
-        );
+        assert_eq!(surprises(&report(file, &[("a::b", Outcome::Passed)])).len(), 1);
     }
 }

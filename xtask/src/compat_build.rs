@@ -63,20 +63,13 @@ fn registry_source() -> Result<PathBuf> {
     ask.args(["metadata", "--format-version", "1", "--locked"]);
     let metadata: Value = serde_json::from_str(&shell::output(&mut ask)?)?;
     let (name, version) = PACKAGE;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let package = packages
         .iter()
         .find(|package| package["name"] == name && package["version"] == version)
         .with_context(|| format!("examples/Cargo.lock does not hold {name} {version}"))?;
-    let manifest = package["manifest_path"]
-        .as_str()
-        .context("a package has a manifest")?;
-    Ok(Path::new(manifest)
-        .parent()
-        .context("a manifest lies in a folder")?
-        .to_path_buf())
+    let manifest = package["manifest_path"].as_str().context("a package has a manifest")?;
+    Ok(Path::new(manifest).parent().context("a manifest lies in a folder")?.to_path_buf())
 }
 
 /// Copies what is needed to build the tests. The package's own `.cargo` names a target that is
@@ -86,14 +79,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         fs::remove_dir_all(to).with_context(|| format!("cannot clear {}", to.display()))?;
     }
     for file in tidy::files_below(from)? {
-        let inside = file
-            .strip_prefix(from)
-            .expect("a file below a folder begins with it");
-        let top = inside
-            .iter()
-            .next()
-            .and_then(|part| part.to_str())
-            .unwrap_or("");
+        let inside = file.strip_prefix(from).expect("a file below a folder begins with it");
+        let top = inside.iter().next().and_then(|part| part.to_str()).unwrap_or("");
         if ["src", "tests", "Cargo.toml", "Cargo.lock"].contains(&top) {
             let target = to.join(inside);
             fs::create_dir_all(target.parent().expect("a file lies in a folder"))?;
@@ -146,10 +133,7 @@ fn read_messages(messages: &str) -> Result<Vec<TestBinary>> {
             "lib" => "lib",
             _ => bail!("a test binary of the unexpected kind `{kind}`"),
         };
-        binaries.push(TestBinary {
-            name: name.to_owned(),
-            module: module.into(),
-        });
+        binaries.push(TestBinary { name: name.to_owned(), module: module.into() });
     }
     Ok(binaries)
 }
@@ -161,10 +145,7 @@ mod tests {
     #[test]
     fn a_table_ends_where_the_next_begins() {
         let text = "[a]\nx = 1\n[b]\ny = [\n    2,\n]\n[[b]]\nz = 3\n[c]\n";
-        assert_eq!(
-            without_tables(text, &["[b]"]),
-            "[a]\nx = 1\n[[b]]\nz = 3\n[c]\n"
-        );
+        assert_eq!(without_tables(text, &["[b]"]), "[a]\nx = 1\n[[b]]\nz = 3\n[c]\n");
         assert_eq!(without_tables(text, &["[b]", "[[b]]"]), "[a]\nx = 1\n[c]\n");
     }
 

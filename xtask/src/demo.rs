@@ -18,10 +18,7 @@ pub fn run(args: &[String]) -> Result<()> {
 
     println!("\nA supervised worker, which panics on a zero, and is restarted:\n");
     let mut program = Command::new(&lunatic);
-    program
-        .current_dir(root())
-        .arg("run")
-        .arg(guests::module("supervisor"));
+    program.current_dir(root()).arg("run").arg(guests::module("supervisor"));
     shell::run(&mut program)?;
 
     println!("\nNext: target/release/lunatic new hello && target/release/lunatic run hello");

@@ -44,10 +44,7 @@ pub fn run_all(profile: Profile) -> Result<()> {
         let text = fs::read_to_string(&source)?;
         let promise = promise(&text).with_context(|| {
             let source = source.strip_prefix(root()).unwrap_or(&source);
-            format!(
-                "the header of {} is not as xtask/src/examples.rs says",
-                source.display()
-            )
+            format!("the header of {} is not as xtask/src/examples.rs says", source.display())
         })?;
         // Without a promised text there is nothing to compare: `bench` prints times.
         let Some(promise) = promise else { continue };
@@ -96,20 +93,12 @@ fn run_one(lunatic: &Path, promise: &Promise) -> Result<Option<String>> {
         path
     };
     let mut command = Command::new(lunatic);
-    command
-        .current_dir(root())
-        .arg("run")
-        .arg(module)
-        .args(&promise.args);
+    command.current_dir(root()).arg("run").arg(module).args(&promise.args);
     let finished = shell::run_limited(&mut command, LIMIT)?;
     if finished.success() && finished.stdout == promise.prints {
         return Ok(None);
     }
-    Ok(Some(difference(
-        &shell::printable(&command),
-        promise,
-        &finished,
-    )))
+    Ok(Some(difference(&shell::printable(&command), promise, &finished)))
 }
 
 fn difference(command: &str, promise: &Promise, finished: &Finished) -> String {
@@ -133,34 +122,15 @@ fn promise(text: &str) -> Result<Option<Promise>> {
         return Ok(None);
     };
     let block = &header[begin + 1..];
-    let end = block
-        .iter()
-        .position(|line| *line == "```")
-        .context("its ```text has no end")?;
-    let prints = block[..end]
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let end = block.iter().position(|line| *line == "```").context("its ```text has no end")?;
+    let prints = block[..end].iter().map(|line| format!("{line}\n")).collect();
 
-    let line = header
-        .iter()
-        .find_map(|line| line.split_once("`lunatic run "));
+    let line = header.iter().find_map(|line| line.split_once("`lunatic run "));
     let (_, after) = line.context("it names no command `lunatic run PATH`")?;
-    let (command, _) = after
-        .split_once('`')
-        .context("its command has no closing backtick")?;
-    let mut words = command
-        .split_whitespace()
-        .skip_while(|word| word.starts_with("--"));
-    let path = words
-        .next()
-        .context("its command names no path")?
-        .to_owned();
-    Ok(Some(Promise {
-        path,
-        args: words.map(str::to_owned).collect(),
-        prints,
-    }))
+    let (command, _) = after.split_once('`').context("its command has no closing backtick")?;
+    let mut words = command.split_whitespace().skip_while(|word| word.starts_with("--"));
+    let path = words.next().context("its command names no path")?.to_owned();
+    Ok(Some(Promise { path, args: words.map(str::to_owned).collect(), prints }))
 }
 
 #[cfg(test)]

@@ -23,8 +23,7 @@ pub fn ensure_wasm_target() -> Result<()> {
 /// Whether the standard library of a target is installed.
 pub fn has_target(target: &str) -> Result<bool> {
     let mut ask = Command::new("rustc");
-    ask.current_dir(root())
-        .args(["--print", "target-libdir", "--target", target]);
+    ask.current_dir(root()).args(["--print", "target-libdir", "--target", target]);
     Ok(PathBuf::from(shell::output(&mut ask)?.trim()).is_dir())
 }
 
@@ -46,8 +45,5 @@ pub fn build(packages: &[&str]) -> Result<()> {
 
 /// The module that [`build`] makes of an example.
 pub fn module(package: &str) -> PathBuf {
-    guests_dir()
-        .join(WASM_TARGET)
-        .join("release")
-        .join(format!("{package}.wasm"))
+    guests_dir().join(WASM_TARGET).join("release").join(format!("{package}.wasm"))
 }

@@ -111,11 +111,7 @@ mod tests {
     fn every_chore_is_listed_under_a_name_of_its_own() {
         for (index, chore) in CHORES.iter().enumerate() {
             assert!(list().contains(chore.name));
-            assert!(
-                CHORES[index + 1..]
-                    .iter()
-                    .all(|other| other.name != chore.name)
-            );
+            assert!(CHORES[index + 1..].iter().all(|other| other.name != chore.name));
         }
     }
 }

@@ -67,10 +67,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a program and takes what it prints; a status other than 0 is an error that shows it.
 pub fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| cannot_start(command))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
     if !output.status.success() {
         bail!(
             "a command ended with {}\n  to see it alone:{} {}\n{}",
@@ -108,17 +105,10 @@ pub fn run_limited(command: &mut Command, limit: Duration) -> Result<Finished> {
     };
     let took = begin.elapsed();
     let text = |reader: thread::JoinHandle<Vec<u8>>| {
-        let bytes = reader
-            .join()
-            .expect("the reader only reads, and has no reason to panic");
+        let bytes = reader.join().expect("the reader only reads, and has no reason to panic");
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    Ok(Finished {
-        status,
-        stdout: text(stdout),
-        stderr: text(stderr),
-        took,
-    })
+    Ok(Finished { status, stdout: text(stdout), stderr: text(stderr), took })
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
@@ -152,11 +142,7 @@ pub fn printable(command: &Command) -> String {
             if short.ends_with("/cargo") {
                 return String::from("cargo");
             }
-            if short.contains(' ') {
-                format!("'{short}'")
-            } else {
-                short.into_owned()
-            }
+            if short.contains(' ') { format!("'{short}'") } else { short.into_owned() }
         })
         .collect::<Vec<_>>()
         .join(" ")
@@ -171,8 +157,5 @@ fn folder_note(command: &Command) -> String {
 }
 
 fn cannot_start(command: &Command) -> String {
-    format!(
-        "cannot start `{}`: is it installed?",
-        command.get_program().to_string_lossy()
-    )
+    format!("cannot start `{}`: is it installed?", command.get_program().to_string_lossy())
 }

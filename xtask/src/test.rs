@@ -22,15 +22,10 @@ pub fn run(args: &[String]) -> Result<()> {
     check::run_steps()?;
     step("examples", || examples::run_all(Profile::Dev))?;
     step("a guest crate's own tests", guest_tests)?;
-    step("tests of the published package", || {
-        compat::run_all(Profile::Dev)
-    })?;
+    step("tests of the published package", || compat::run_all(Profile::Dev))?;
     step("questions of the benchmark", || bench::smoke(Profile::Dev))?;
     step("compiles for Windows", windows)?;
-    println!(
-        "\nEverything passed in {:.0} s.",
-        begin.elapsed().as_secs_f64()
-    );
+    println!("\nEverything passed in {:.0} s.", begin.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -40,10 +35,7 @@ fn guest_tests() -> Result<()> {
     let mut test = guest_cargo(&guests::examples_dir());
     test.args(["test", "--locked", "--package", "tested", "--lib"])
         .args(["--target", workspace::WASM_TARGET])
-        .env(
-            "CARGO_TARGET_WASM32_WASIP1_RUNNER",
-            format!("{} run", lunatic.display()),
-        );
+        .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", format!("{} run", lunatic.display()));
     shell::run(&mut test)
 }
 

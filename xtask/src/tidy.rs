@@ -15,10 +15,7 @@ const SKIPPED: &[&str] = &["target", ".git"];
 
 /// The chore.
 pub fn run(args: &[String]) -> Result<()> {
-    ensure!(
-        args.is_empty(),
-        "tidy takes no arguments and changes nothing"
-    );
+    ensure!(args.is_empty(), "tidy takes no arguments and changes nothing");
     all()
 }
 
@@ -37,10 +34,7 @@ pub fn all() -> Result<()> {
     for finding in &findings {
         println!("tidy: {finding}");
     }
-    bail!(
-        "{} findings; mend them and run: cargo xtask tidy",
-        findings.len()
-    )
+    bail!("{} findings; mend them and run: cargo xtask tidy", findings.len())
 }
 
 /// A file's path, relative to the repository and with `/`, and its text.
@@ -91,9 +85,7 @@ fn read(files: &[PathBuf], extensions: &[&str]) -> Result<Vec<Source>> {
 
 /// A guest that no test names proves nothing.
 fn guests_have_tests(sources: &[Source]) -> Vec<String> {
-    let guests = sources
-        .iter()
-        .filter(|source| source.path.starts_with("tests/guests/"));
+    let guests = sources.iter().filter(|source| source.path.starts_with("tests/guests/"));
     guests
         .filter_map(|guest| {
             let file = guest.path.rsplit('/').next().unwrap_or(&guest.path);
@@ -116,9 +108,7 @@ fn named_files_exist(sources: &[Source], root: &Path) -> Vec<String> {
     let mut findings = Vec::new();
     for map in MAPS {
         let Some(source) = sources.iter().find(|source| source.path == *map) else {
-            findings.push(format!(
-                "{map}: missing; it is one of the documents of the house"
-            ));
+            findings.push(format!("{map}: missing; it is one of the documents of the house"));
             continue;
         };
         for name in named_paths(&source.text) {
@@ -133,16 +123,8 @@ fn named_files_exist(sources: &[Source], root: &Path) -> Vec<String> {
 /// What stands in backticks and looks like one of our paths: begins with a folder of ours, or is
 /// a document in the root.
 fn named_paths(text: &str) -> Vec<&str> {
-    const FOLDERS: &[&str] = &[
-        "crates/",
-        "docs/",
-        "examples/",
-        "tests/",
-        "xtask/",
-        ".ci/",
-        "abi/",
-        "fuzz/",
-    ];
+    const FOLDERS: &[&str] =
+        &["crates/", "docs/", "examples/", "tests/", "xtask/", ".ci/", "abi/", "fuzz/"];
     let pieces = text.split('`').enumerate();
     pieces
         .filter(|(index, _)| index % 2 == 1)
@@ -161,24 +143,14 @@ mod tests {
     use super::{Source, guests_have_tests, named_paths};
 
     fn source(path: &str, text: &str) -> Source {
-        Source {
-            path: path.into(),
-            text: text.into(),
-        }
+        Source { path: path.into(), text: text.into() }
     }
 
     #[test]
     fn a_guest_is_tested_when_a_room_names_its_file_or_its_stem() {
-        let guests = [
-            "tests/guests/a.wat",
-            "tests/guests/b.wat",
-            "tests/guests/c.wat",
-        ];
+        let guests = ["tests/guests/a.wat", "tests/guests/b.wat", "tests/guests/c.wat"];
         let mut sources: Vec<Source> = guests.map(|guest| source(guest, "(module)")).into();
-        sources.push(source(
-            "crates/x/tests/y.rs",
-            "include!(a.wat); guest(\"b\")",
-        ));
+        sources.push(source("crates/x/tests/y.rs", "include!(a.wat); guest(\"b\")"));
         let findings = guests_have_tests(&sources);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].starts_with("tests/guests/c.wat"));

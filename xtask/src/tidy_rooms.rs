@@ -23,42 +23,16 @@ const ENGINE: &str = "lunatic-engine";
 const RUNTIME: &str = "lunatic-runtime";
 
 const ROOMS: &[Room] = &[
-    Room {
-        name: MODEL,
-        rooms: &[],
-        packages: Some(&["smallvec", "thiserror"]),
-    },
+    Room { name: MODEL, rooms: &[], packages: Some(&["smallvec", "thiserror"]) },
     Room {
         name: NODE,
         rooms: &[MODEL],
-        packages: Some(&[
-            "crossbeam-deque",
-            "smallvec",
-            "thiserror",
-            "tokio",
-            "tracing",
-        ]),
+        packages: Some(&["crossbeam-deque", "smallvec", "thiserror", "tokio", "tracing"]),
     },
-    Room {
-        name: WASI,
-        rooms: &[],
-        packages: None,
-    },
-    Room {
-        name: ENGINE,
-        rooms: &[MODEL, NODE, WASI],
-        packages: None,
-    },
-    Room {
-        name: RUNTIME,
-        rooms: &[MODEL, NODE, WASI, ENGINE],
-        packages: None,
-    },
-    Room {
-        name: "xtask",
-        rooms: &[],
-        packages: Some(&["anyhow", "serde", "serde_json"]),
-    },
+    Room { name: WASI, rooms: &[], packages: None },
+    Room { name: ENGINE, rooms: &[MODEL, NODE, WASI], packages: None },
+    Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
+    Room { name: "xtask", rooms: &[], packages: Some(&["anyhow", "serde", "serde_json"]) },
 ];
 
 /// Packages that only the named rooms may use.
@@ -114,9 +88,7 @@ fn findings(names: &[String], edges: &[Edge]) -> Vec<String> {
     let mut findings = Vec::new();
     for name in names {
         if !ROOMS.iter().any(|room| room.name == name) {
-            findings.push(format!(
-                "{name}: a room that xtask/src/tidy_rooms.rs does not know"
-            ));
+            findings.push(format!("{name}: a room that xtask/src/tidy_rooms.rs does not know"));
         }
     }
     for edge in edges {
@@ -153,27 +125,15 @@ mod tests {
     use super::{ENGINE, Edge, MODEL, NODE, RUNTIME, WASI, findings, refusal};
 
     fn edge(from: &str, to: &str, dev: bool) -> Edge {
-        Edge {
-            from: from.into(),
-            to: to.into(),
-            dev,
-        }
+        Edge { from: from.into(), to: to.into(), dev }
     }
 
     #[test]
     fn dependencies_point_down_only() {
         assert_eq!(refusal(&edge(ENGINE, NODE, false)), None);
-        for (from, to) in [
-            (NODE, ENGINE),
-            (MODEL, NODE),
-            (WASI, ENGINE),
-            (ENGINE, RUNTIME),
-        ] {
+        for (from, to) in [(NODE, ENGINE), (MODEL, NODE), (WASI, ENGINE), (ENGINE, RUNTIME)] {
             assert!(refusal(&edge(from, to, false)).is_some(), "{from} -> {to}");
-            assert!(
-                refusal(&edge(from, to, true)).is_some(),
-                "{from} -> {to} in tests"
-            );
+            assert!(refusal(&edge(from, to, true)).is_some(), "{from} -> {to} in tests");
         }
     }
 

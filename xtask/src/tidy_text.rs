@@ -14,15 +14,9 @@ const EXEMPT: &[(&str, &str)] = &[];
 /// The words are put together here, so that this file does not find itself.
 const FORBIDDEN: &[(&str, &str)] = &[
     (concat!("dbg", "!("), "remove it, or use tracing"),
-    (
-        concat!("todo", "!("),
-        "finish it; nothing on main is a stub",
-    ),
+    (concat!("todo", "!("), "finish it; nothing on main is a stub"),
     (concat!("FIX", "ME"), "mend it, or open an issue"),
-    (
-        concat!("#[ign", "ore"),
-        "assert the present behaviour with a note instead",
-    ),
+    (concat!("#[ign", "ore"), "assert the present behaviour with a note instead"),
 ];
 
 /// Words of other vocabularies for things that have a name here (docs/glossary or ARCHITECTURE).
@@ -69,10 +63,7 @@ fn without_tests(source: &Source) -> &str {
     if in_tests {
         return "";
     }
-    source
-        .text
-        .find("#[cfg(test)]\nmod ")
-        .map_or(&source.text, |end| &source.text[..end])
+    source.text.find("#[cfg(test)]\nmod ").map_or(&source.text, |end| &source.text[..end])
 }
 
 fn lengths(source: &Source) -> Vec<String> {
@@ -81,14 +72,10 @@ fn lengths(source: &Source) -> Vec<String> {
     let mut findings = Vec::new();
     let lines = text.lines().count();
     if lines > FILE_LINES_MAX {
-        findings.push(format!(
-            "{path}: {lines} lines without tests; split it by concern"
-        ));
+        findings.push(format!("{path}: {lines} lines without tests; split it by concern"));
     }
     for (begin, length) in long_functions(text) {
-        findings.push(format!(
-            "{path}:{begin}: a function of {length} lines; split it"
-        ));
+        findings.push(format!("{path}:{begin}: a function of {length} lines; split it"));
     }
     findings
 }
@@ -173,10 +160,7 @@ mod tests {
     use crate::tidy::Source;
 
     fn findings(path: &str, text: &str) -> Vec<String> {
-        check(&[Source {
-            path: path.into(),
-            text: text.into(),
-        }])
+        check(&[Source { path: path.into(), text: text.into() }])
     }
 
     #[test]
@@ -191,14 +175,8 @@ mod tests {
         let long = "fn a() {}\n".repeat(600);
         let within = format!("//! h\n#[cfg(test)]\nmod tests {{\n{long}}}\n");
         assert_eq!(findings("crates/a/src/b.rs", &within).len(), 0);
-        assert_eq!(
-            findings("crates/a/tests/b.rs", &format!("//! h\n{long}")).len(),
-            0
-        );
-        assert_eq!(
-            findings("crates/a/src/b.rs", &format!("//! h\n{long}")).len(),
-            1
-        );
+        assert_eq!(findings("crates/a/tests/b.rs", &format!("//! h\n{long}")).len(), 0);
+        assert_eq!(findings("crates/a/src/b.rs", &format!("//! h\n{long}")).len(), 1);
     }
 
     #[test]

@@ -44,9 +44,7 @@ impl Profile {
 /// The root of the repository.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent()
-        .expect("xtask lies in the repository")
-        .to_path_buf()
+    here.parent().expect("xtask lies in the repository").to_path_buf()
 }
 
 /// The build directory of the runtime.
@@ -69,9 +67,7 @@ pub fn cargo() -> Command {
     command.current_dir(root());
     // What cargo told us about the package xtask is not true for what we let it build.
     for (name, _) in std::env::vars_os() {
-        let told = name
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_"));
+        let told = name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_"));
         if told || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
             command.env_remove(name);
         }
@@ -82,36 +78,28 @@ pub fn cargo() -> Command {
 /// A cargo for guests: their folder, their build directory.
 pub fn guest_cargo(folder: &Path) -> Command {
     let mut command = cargo();
-    command
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", guests_dir());
+    command.current_dir(folder).env("CARGO_TARGET_DIR", guests_dir());
     command
 }
 
 /// The profile's `lunatic`, built first where it is not up to date.
 pub fn lunatic(profile: Profile) -> Result<PathBuf> {
-    let mut build = cargo();
-    build.args(["build", "--package", "lunatic-runtime"]);
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
-    shell::run(&mut build)?;
-    let name = format!("lunatic{}", std::env::consts::EXE_SUFFIX);
-    Ok(target_dir().join(profile.folder()).join(name))
+    program(profile, "lunatic")
 }
 
-/// A built program of a room's `examples/` folder, in the release profile.
-pub fn release_example(package: &str, name: &str) -> Result<PathBuf> {
+/// A program of the workspace, built first where it is not up to date.
+///
+/// Always the whole workspace: features of dependencies follow from what is built together, and
+/// another choice would compile the whole tree again. In the dev profile that includes the tests,
+/// whose dependencies the programs then share.
+pub fn program(profile: Profile, name: &str) -> Result<PathBuf> {
     let mut build = cargo();
-    build.args([
-        "build",
-        "--release",
-        "--package",
-        package,
-        "--example",
-        name,
-    ]);
+    build.args(["build", "--workspace"]);
+    build.arg(match profile {
+        Profile::Dev => "--all-targets",
+        Profile::Release => "--release",
+    });
     shell::run(&mut build)?;
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    Ok(target_dir().join("release").join("examples").join(file))
+    Ok(target_dir().join(profile.folder()).join(file))
 }

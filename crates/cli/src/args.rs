@@ -173,6 +173,18 @@ pub struct BuildArgs {
     /// Use this package of the workspace
     #[arg(short, long, value_name = "NAME")]
     pub package: Option<String>,
+
+    /// Build with these features, with commas between them (repeatable)
+    #[arg(short = 'F', long, value_name = "LIST")]
+    pub features: Vec<String>,
+}
+
+impl BuildArgs {
+    /// Whether any of them was given.
+    pub fn is_given(&self) -> bool {
+        let named = self.bin.is_some() || self.package.is_some();
+        self.release || named || !self.features.is_empty()
+    }
 }
 
 impl RunArgs {

@@ -70,7 +70,7 @@ fn what_follows_the_target_belongs_to_the_guest() {
 fn flags_before_the_target_are_ours() {
     let args = run("--dir a::b --dir c --env K=V --env L --no-inherit-env --workers 3 \
                     --max-memory 64M --cache-dir d --entry go --shutdown-timeout 0.5 -q \
-                    --release --bin app -p pkg t.wat");
+                    --release --bin app -p pkg -F a,b --features c t.wat");
     assert_eq!(args.guest.dirs, ["a::b", "c"]);
     assert_eq!(args.guest.env, ["K=V", "L"]);
     assert!(args.guest.no_inherit_env && !args.guest.no_default_dir && args.node.quiet);
@@ -80,6 +80,7 @@ fn flags_before_the_target_are_ours() {
     assert_eq!(args.entry, "go");
     assert_eq!(args.shutdown_timeout, Duration::from_millis(500));
     assert!(args.build.release);
+    assert_eq!(args.build.features, ["a,b", "c"]);
     assert_eq!(args.build.bin.as_deref(), Some("app"));
     assert_eq!(args.build.package.as_deref(), Some("pkg"));
 }

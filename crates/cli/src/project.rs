@@ -80,6 +80,9 @@ fn build(
     if let Some(package) = &flags.package {
         cargo.args(["--package", package]);
     }
+    for features in &flags.features {
+        cargo.args(["--features", features]);
+    }
     let mut child = cargo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

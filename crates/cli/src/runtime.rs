@@ -2,7 +2,8 @@
 //! layer stands in this file, translated into values of the command's own.
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
-//! [`Root`] is the first process of an environment of its own, and dropping it ends nothing.
+//! [`Root`] is the first process of an environment of its own, and dropping it ends nothing; nothing
+//! here waits for guests to stop when the program ends.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -104,7 +105,9 @@ pub struct NodeOptions {
 /// A running node. Clones are the same node.
 #[derive(Clone)]
 pub struct Node {
-    runtime: engine::Runtime,
+    /// Never dropped: that would wait for workers that a guest may hold, while all that is left to
+    /// do is to end this program, which ends them anyway.
+    runtime: &'static engine::Runtime,
     root_reported: Arc<AtomicBool>,
 }
 
@@ -124,7 +127,7 @@ impl Node {
         let limits = NodeLimits::default();
         let options = engine::Options { workers: options.workers, cache, limits, observer };
         match engine::Runtime::new(options) {
-            Ok(runtime) => Ok(Node { runtime, root_reported }),
+            Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
             Err(error) => Err(CliError::failure("the node cannot start").because(&error)),
         }
     }

@@ -47,10 +47,10 @@ impl Target {
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             return Ok(Target::Project(directory.unwrap_or(Path::new(".")).to_owned()));
         }
-        if build.release || build.bin.is_some() || build.package.is_some() {
+        if build.is_given() {
             let message = format!("`{shown}` is a file, so there is nothing to build");
             return Err(CliError::usage(message)
-                .hint("leave out --release, --bin and --package, or name a Cargo project"));
+                .hint("leave out the flags about building, or name a Cargo project"));
         }
         Ok(Target::File(path.to_owned()))
     }

@@ -12,6 +12,8 @@ use std::{fmt, fs, io};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
+use crate::bulk;
+
 /// The oldest files go when all together are larger.
 const CACHE_BYTES_MAX: u64 = 2 << 30;
 
@@ -31,7 +33,9 @@ pub enum CachePolicy {
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The directory cannot be made or looked at.
-    #[error("the cache directory {path} cannot be used: {source}; choose another or use --no-cache")]
+    #[error(
+        "the cache directory {path} cannot be used: {source}; choose another or use --no-cache"
+    )]
     Directory {
         /// Which.
         path: PathBuf,
@@ -143,6 +147,8 @@ impl Cache {
     fn path(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
         let mut hash = HashInput(Sha256::new());
         env!("CARGO_PKG_VERSION").hash(&mut hash);
+        // What is compiled is the module as rewritten, but its name is that of the original.
+        (bulk::REVISION, bulk::CHUNK_BYTES).hash(&mut hash);
         engine.precompile_compatibility_hash().hash(&mut hash);
         hash.0.update(wasm);
         let name: String = hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

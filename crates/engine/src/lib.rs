@@ -34,5 +34,5 @@ pub use instance::SpawnError;
 pub use module::Module;
 pub use runtime::{Options, Root, Runtime, RuntimeUsage, StartError};
 
-pub use lunatic_model::{ExitReason, Frame, LinkOutcome, Limits, NodeLimits, Pid, Rights, Trap};
+pub use lunatic_model::{ExitReason, Frame, Limits, LinkOutcome, NodeLimits, Pid, Rights, Trap};
 pub use lunatic_node::{Environment, ExitReport, Observer};

@@ -32,8 +32,15 @@ impl ResourceLimiter for State {
         let allowed = total <= self.process.limits().table_elements_max;
         if allowed {
             self.table_elements = total;
+            self.table_growth = growth;
         }
         Ok(allowed)
+    }
+
+    /// The table's own maximum is checked after the limit.
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> Result<()> {
+        self.table_elements -= std::mem::take(&mut self.table_growth);
+        Ok(())
     }
 
     fn instances(&self) -> usize {

@@ -13,7 +13,9 @@ pub(crate) fn unsigned(value: i32) -> usize {
 }
 
 /// The exported memory, and the state beside it.
-pub(crate) fn split<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut State)> {
+pub(crate) fn split<'a>(
+    caller: &'a mut Caller<'_, State>,
+) -> Result<(&'a mut [u8], &'a mut State)> {
     let memory = exported(caller)?;
     Ok(memory.data_and_store_mut(caller.as_context_mut()))
 }

@@ -30,11 +30,7 @@ impl fmt::Debug for Module {
 impl Module {
     /// Compiles a module (or takes it from the cache) for processes without metering, so that what
     /// is wrong with it is known at once. Blocks: never call it on a worker.
-    pub(crate) fn new(
-        runtime: &Shared,
-        bytes: &[u8],
-        tier: Tier,
-    ) -> Result<Module, ModuleError> {
+    pub(crate) fn new(runtime: &Shared, bytes: &[u8], tier: Tier) -> Result<Module, ModuleError> {
         let wasm = runtime.artifacts.read(bytes)?;
         let kind = Kind { tier, metered: false };
         let artifact = runtime.artifacts.build(&wasm, kind)?;

@@ -1,6 +1,7 @@
 //! The runtime as others see it: load modules, make environments, spawn first processes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lunatic_model::{ExitReason, NodeLimits, Pid};
 use lunatic_node::{Environment, Node, NodeOptions, Observer, Process};
@@ -13,6 +14,9 @@ use crate::host::metrics::{Metric, Metrics};
 use crate::instance::{self, SpawnError, SpawnRequest};
 use crate::module::Module;
 use crate::slab;
+
+/// Slots of memory that nobody needed for this long go back to the system.
+const IDLE_MEMORY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a runtime is set up.
 #[derive(Default)]
@@ -91,6 +95,7 @@ impl Runtime {
             memories,
             stacks,
         });
+        give_back_idle_memory(&shared)?;
         Ok(Runtime { node: Arc::new(node), shared })
     }
 
@@ -142,6 +147,20 @@ impl Runtime {
     pub fn metrics(&self) -> Vec<Metric> {
         self.shared.metrics.snapshot()
     }
+}
+
+/// Starts the thread that returns memory after a burst. It ends soon after the runtime.
+fn give_back_idle_memory(shared: &Arc<Shared>) -> Result<(), StartError> {
+    let shared = Arc::downgrade(shared);
+    let thread = std::thread::Builder::new().name("memory".into()).spawn(move || {
+        while let Some(shared) = shared.upgrade() {
+            shared.memories.give_back_idle();
+            shared.stacks.give_back_idle();
+            drop(shared);
+            std::thread::sleep(IDLE_MEMORY_INTERVAL);
+        }
+    });
+    thread.map(drop).map_err(|error| StartError::Node(error.into()))
 }
 
 /// The first process of an environment, as seen from outside.

@@ -29,6 +29,8 @@ pub(crate) struct State {
     /// The growth that was allowed last: it is taken back if there is no memory for it.
     pub(crate) memory_growth: u64,
     pub(crate) table_elements: u64,
+    /// As `memory_growth`, for tables.
+    pub(crate) table_growth: u64,
     tables: Option<Box<Tables>>,
     wasi: Option<Box<Wasi>>,
 }
@@ -38,11 +40,18 @@ pub(crate) struct State {
 pub(crate) enum Slot {
     #[default]
     Empty,
-    Data { message: Message, cursor: u64 },
+    Data {
+        message: Message,
+        cursor: u64,
+    },
     /// A linked process has ended.
-    Exit { tag: Tag },
+    Exit {
+        tag: Tag,
+    },
     /// A monitored process has ended.
-    Down { from: Pid },
+    Down {
+        from: Pid,
+    },
 }
 
 impl From<Envelope> for Slot {
@@ -74,6 +83,7 @@ impl State {
             memory_bytes: 0,
             memory_growth: 0,
             table_elements: 0,
+            table_growth: 0,
             tables: None,
             wasi: None,
         }

@@ -16,9 +16,14 @@ use crate::module::Module;
 /// The id of the permanent error "operation timed out": guest libraries drop it after a timeout.
 pub(crate) const TIMED_OUT_ERROR: u64 = 0;
 
+/// Bytes of all strings in all configurations of a process.
+pub(crate) const CONFIG_BYTES_MAX: usize = 16 << 20;
+
 /// All tables of a process.
 #[derive(Default)]
 pub(crate) struct Tables {
+    /// Counts against [`CONFIG_BYTES_MAX`].
+    pub(crate) config_bytes: usize,
     pub(crate) errors: Table<Arc<str>>,
     pub(crate) configs: Table<ConfigDraft>,
     pub(crate) modules: Table<Module>,
@@ -41,6 +46,8 @@ pub(crate) struct ConfigDraft {
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) preopens: Vec<String>,
+    /// Bytes of the strings above.
+    pub(crate) bytes: usize,
     /// What the draft came to at its last spawn; gone with the next change.
     pub(crate) built: Option<Arc<ProcessConfig>>,
 }
@@ -54,6 +61,7 @@ impl Default for ConfigDraft {
             args: Vec::new(),
             env: Vec::new(),
             preopens: Vec::new(),
+            bytes: 0,
             built: None,
         }
     }

@@ -4,28 +4,48 @@
 //! `docs/semantics.md` says what happens at each.
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr),* $(,)?) => {
-        /// The bounds of one process.
+    (
+        $(#[$outer:meta])* $limits:ident:
+        $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr),* $(,)?
+    ) => {
+        $(#[$outer])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub struct Limits { $($(#[$doc])* pub $name: $type,)* }
+        pub struct $limits { $($(#[$doc])* pub $name: $type,)* }
 
-        impl Default for Limits {
-            fn default() -> Limits {
-                Limits { $($name: $default,)* }
+        impl Default for $limits {
+            fn default() -> $limits {
+                $limits { $($name: $default,)* }
             }
         }
 
-        impl Limits {
-            /// What a parent with `self` gives to a child that asks for `wish`.
+        impl $limits {
+            /// The names of all these limits.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// Sets the limit of this name; false if there is none. A value that the limit's type
+            /// cannot hold means the largest that it can.
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($name) => {
+                        self.$name = value.try_into().unwrap_or(<$type>::MAX);
+                        true
+                    })*
+                    _ => false,
+                }
+            }
+
+            /// What a holder of `self` gives to somebody who asks for `wish`.
             #[must_use]
-            pub fn narrowed(&self, wish: &Limits) -> Limits {
-                Limits { $($name: self.$name.min(wish.$name),)* }
+            pub fn narrowed(&self, wish: &$limits) -> $limits {
+                $limits { $($name: self.$name.min(wish.$name),)* }
             }
         }
     };
 }
 
 limits! {
+    /// The bounds of one process.
+    Limits:
     /// Bytes of linear memory. At the limit `memory.grow` gives -1, and a module that starts with
     /// more cannot be spawned.
     memory_bytes_max: u64 = 1 << 32,
@@ -57,26 +77,15 @@ limits! {
     catch_depth_max: u32 = 16,
 }
 
-/// The bounds of a whole node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NodeLimits {
+limits! {
+    /// The bounds of a whole node.
+    NodeLimits:
     /// Live processes. At the limit a spawn is an error for the spawner.
-    pub processes_max: usize,
+    processes_max: usize = 2_000_000,
     /// Running timers of all processes. At the limit setting one ends the process that asks.
-    pub timers_max: usize,
+    node_timers_max: usize = 10_000_000,
     /// Bytes of one name. At the limit registering traps.
-    pub name_bytes_max: usize,
+    name_bytes_max: usize = 4096,
     /// Bytes of a module. At the limit compiling is an error.
-    pub module_bytes_max: usize,
-}
-
-impl Default for NodeLimits {
-    fn default() -> NodeLimits {
-        NodeLimits {
-            processes_max: 2_000_000,
-            timers_max: 10_000_000,
-            name_bytes_max: 4096,
-            module_bytes_max: 512 << 20,
-        }
-    }
+    module_bytes_max: usize = 512 << 20,
 }

@@ -6,7 +6,7 @@
 //! ones are ignored) → dead ([`Process::die`]); from then on every signal comes back to its sender's
 //! side undelivered, which answers with `noproc`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::{
@@ -88,6 +88,9 @@ struct Exiting {
     by: Option<Pid>,
 }
 
+/// Added to the place in line of messages that are larger than the whole mailbox.
+const LAST_PLACES: u64 = 1 << 63;
+
 /// One process.
 #[derive(Debug)]
 pub struct Process {
@@ -101,8 +104,11 @@ pub struct Process {
     mailbox: Mailbox,
     /// What the process waits for, while it waits.
     waiting: Option<Filter>,
-    /// Processes that wait at the full mailbox, longest first.
-    senders: VecDeque<Pid>,
+    /// Processes that wait at the full mailbox, by their place in line.
+    senders: BTreeMap<u64, Pid>,
+    /// Places of those that were woken and have not tried again yet: nobody behind overtakes them.
+    called: BTreeSet<u64>,
+    places: u64,
     exiting: Option<Exiting>,
     dead: bool,
 }
@@ -120,7 +126,9 @@ impl Process {
             watchers: BTreeMap::new(),
             mailbox: Mailbox::default(),
             waiting: None,
-            senders: VecDeque::new(),
+            senders: BTreeMap::new(),
+            called: BTreeSet::new(),
+            places: 0,
             exiting: None,
             dead: false,
         }
@@ -137,7 +145,7 @@ impl Process {
             return Delivery::Dead(signal);
         }
         match signal {
-            Signal::Message(message) => self.message(message),
+            Signal::Message(message) => self.message(message, true),
             Signal::Timer(message) => self.append(Envelope::Message(message)),
             Signal::Exit { from, reason, link: true } => self.link_exit(from, reason),
             Signal::Exit { from, reason, link: false } => self.exit_request(from, reason),
@@ -185,13 +193,27 @@ impl Process {
         }
     }
 
-    fn message(&mut self, message: Message) -> Delivery {
+    /// Handles a message whose sender can wait, in the order of the line: `place` is the sender's,
+    /// if it has one. Only a reply that the process waits for passes those who are ahead.
+    pub fn deliver_in_line(&mut self, message: Message, place: Option<u64>) -> Delivery {
+        if self.dead {
+            return Delivery::Dead(Signal::Message(message));
+        }
+        let first = [self.senders.keys().next(), self.called.first()].into_iter().flatten().min();
+        let first_in_line = first.is_none_or(|first| place.is_some_and(|own| own <= *first));
+        self.message(message, first_in_line)
+    }
+
+    fn message(&mut self, message: Message, first_in_line: bool) -> Delivery {
         let to_self = message.from == Some(self.pid);
         let envelope = Envelope::Message(message);
         // What the process waits for gets in although the mailbox is full: else a flood of other
-        // messages would keep the one reply out that lets the process go on.
+        // messages would keep the one reply out that lets the process go on. One that waits for
+        // any message gets it from whoever is first.
         let wanted = self.waiting.as_ref().is_some_and(|filter| filter.matches(&envelope));
-        if wanted || !self.is_full_for(envelope.bytes()) {
+        let passes_others = first_in_line || to_self || self.waiting != Some(Filter::Any);
+        let room = !self.is_full_for(envelope.bytes());
+        if wanted && passes_others || room && (first_in_line || to_self) {
             return self.append(envelope);
         }
         if to_self {
@@ -298,23 +320,43 @@ impl Process {
         self.mailbox.len()
     }
 
-    /// A sender whose message came back as [`Delivery::Full`] waits until it is woken.
-    pub fn wait_for_room(&mut self, sender: Pid) {
-        self.senders.push_back(sender);
+    /// A sender whose message of `bytes` came back as [`Delivery::Full`] waits until it is woken.
+    /// Returns its place in line; when it has tried again in vain, it keeps that `place`.
+    pub fn wait_for_room(&mut self, sender: Pid, bytes: usize, place: Option<u64>) -> u64 {
+        let place = place.unwrap_or_else(|| {
+            self.places += 1;
+            // What fits only while the process waits for it must not hold up the others.
+            let fits = bytes <= self.limits.mailbox_bytes_max;
+            if fits { self.places } else { self.places | LAST_PLACES }
+        });
+        self.called.remove(&place);
+        self.senders.insert(place, sender);
+        place
     }
 
-    /// The sender that may try again, now that a message has been taken.
+    /// A sender has sent its message or gave up: it waits no more. There may be room for the next,
+    /// so the caller wakes [`Process::next_sender`].
+    pub fn leave_line(&mut self, place: u64) {
+        self.senders.remove(&place);
+        self.called.remove(&place);
+    }
+
+    /// The sender that may try again, now that there is room: the one that has waited longest.
     pub fn next_sender(&mut self) -> Option<Pid> {
         if self.senders.is_empty() || self.is_full_for(0) {
             return None;
         }
-        self.senders.pop_front()
+        let (place, sender) = self.senders.pop_first()?;
+        self.called.insert(place);
+        Some(sender)
     }
 
     /// All waiting senders, when the process begins to wait behind a full mailbox: one of them may
     /// hold what it waits for.
     pub fn all_senders(&mut self) -> VecDeque<Pid> {
-        std::mem::take(&mut self.senders)
+        let senders = std::mem::take(&mut self.senders);
+        self.called.extend(senders.keys());
+        senders.into_values().collect()
     }
 
     /// Which exit signals become messages.
@@ -404,7 +446,7 @@ impl Process {
             links: links.into_iter().filter(|(_, link)| link.active).map(|(pid, _)| pid).collect(),
             watchers: std::mem::take(&mut self.watchers).into_iter().collect(),
             monitors: std::mem::take(&mut self.monitors).into_iter().collect(),
-            senders: std::mem::take(&mut self.senders),
+            senders: self.all_senders(),
             unread: std::mem::take(&mut self.mailbox),
         }
     }

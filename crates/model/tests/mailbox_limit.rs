@@ -208,7 +208,7 @@ fn waiting_senders_are_woken_in_the_order_in_which_they_came() {
     let mut receiver = receiver(1, usize::MAX);
     send(&mut receiver, 1, 0);
     for sender in [5, 3, 4] {
-        receiver.wait_for_room(pid(sender));
+        receiver.wait_for_room(pid(sender), 0, None);
     }
     assert_eq!(receiver.next_sender(), None, "no room yet");
     take(&mut receiver);
@@ -226,7 +226,7 @@ fn all_senders_are_handed_out_in_order_and_once() {
     let mut receiver = receiver(1, usize::MAX);
     send(&mut receiver, 1, 0);
     for sender in [5, 3, 4] {
-        receiver.wait_for_room(pid(sender));
+        receiver.wait_for_room(pid(sender), 0, None);
     }
     assert_eq!(receiver.all_senders(), [pid(5), pid(3), pid(4)]);
     assert!(receiver.all_senders().is_empty());

@@ -184,8 +184,8 @@ fn an_obituary_names_watchers_own_monitors_waiting_senders_and_what_was_not_read
     process.monitor(reference(21), pid(6));
     process.demonitor(reference(20), false);
     process.deliver(Signal::Message(message(1, 1, 0)));
-    process.wait_for_room(pid(8));
-    process.wait_for_room(pid(7));
+    process.wait_for_room(pid(8), 0, None);
+    process.wait_for_room(pid(7), 0, None);
 
     let obituary = process.die();
     let watchers = [

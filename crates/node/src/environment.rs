@@ -9,7 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lunatic_model::{Delivery, ExitReason, Limits, LinkOutcome, Message, Pid, Signal, Tag};
+use lunatic_model::{Delivery, ExitReason, Limits, LinkOutcome, Pid, Signal, Tag};
 
 use crate::lock;
 use crate::names::Directory;
@@ -153,29 +153,18 @@ impl Environment {
         lock(self.shard(pid.serial)).remove(&pid.serial);
     }
 
-    /// Delivers a signal that never waits.
+    /// Delivers a signal. A message that meets a full mailbox is lost: a process sends with
+    /// [`Process::send`].
     pub fn signal(&self, to: Pid, signal: Signal) {
-        // Only a message of a process can come back, and its sender uses `try_send`.
-        drop(self.try_signal(to, signal));
-    }
-
-    /// Delivers a signal; a message that meets a full mailbox comes back.
-    pub(crate) fn try_signal(&self, to: Pid, signal: Signal) -> Result<(), Message> {
         let delivery = match self.find(to) {
             Some(process) => process.deliver(signal),
             None => Delivery::Dead(signal),
         };
         match delivery {
-            Delivery::Done | Delivery::Wake => Ok(()),
-            Delivery::Answer(asker, answer) => {
-                self.signal(asker, answer);
-                Ok(())
-            }
-            Delivery::Full(message) => Err(message),
-            Delivery::Dead(signal) => {
-                self.answer_for_the_dead(to, signal);
-                Ok(())
-            }
+            // A message that may have to wait is sent by its process, not here.
+            Delivery::Done | Delivery::Wake | Delivery::Full(_) => {}
+            Delivery::Answer(asker, answer) => self.signal(asker, answer),
+            Delivery::Dead(signal) => self.answer_for_the_dead(to, signal),
         }
     }
 

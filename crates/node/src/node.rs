@@ -81,7 +81,7 @@ impl Node {
             .thread_name("io")
             .enable_all()
             .build()?;
-        let timers = Timers::new(options.limits.timers_max);
+        let timers = Timers::new(options.limits.node_timers_max);
         let inner = Arc::new(Inner {
             limits: options.limits,
             observer: options.observer,

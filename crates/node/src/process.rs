@@ -190,15 +190,13 @@ impl Process {
     fn change_link(self: &Arc<Self>, peer: Pid, own: impl FnOnce(&mut State) -> Option<Signal>) {
         let other = self.environment.find(peer).filter(|other| other.pid != self.pid);
         let unheard = match other {
-            Some(other) => self.with_both(&other, |state, peer| {
-                match peer.deliver(own(state)?) {
-                    Delivery::Answer(_, answer) => {
-                        state.deliver(answer);
-                        None
-                    }
-                    Delivery::Dead(signal) => Some(signal),
-                    Delivery::Done | Delivery::Wake | Delivery::Full(_) => None,
+            Some(other) => self.with_both(&other, |state, peer| match peer.deliver(own(state)?) {
+                Delivery::Answer(_, answer) => {
+                    state.deliver(answer);
+                    None
                 }
+                Delivery::Dead(signal) => Some(signal),
+                Delivery::Done | Delivery::Wake | Delivery::Full(_) => None,
             }),
             None => self.with_state(own),
         };

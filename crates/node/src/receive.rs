@@ -47,8 +47,14 @@ impl Future for Receive<'_> {
             let (scan, senders, next) = receive.process.with_state(|state| {
                 match state.receive(&receive.filter, receive.searched) {
                     Scan::Found(envelope) => (Scan::Found(envelope), None, state.next_sender()),
-                    // A sender that waits for room may hold what this process waits for.
-                    Scan::Nothing(end) => (Scan::Nothing(end), Some(state.all_senders()), None),
+                    Scan::Nothing(end) => {
+                        let any_will_do = end == 0 && receive.filter == Filter::Any;
+                        match any_will_do.then(|| state.next_sender()).flatten() {
+                            Some(first) => (Scan::Nothing(end), None, Some(first)),
+                            // Each that waits for room may hold what this process waits for.
+                            None => (Scan::Nothing(end), Some(state.all_senders()), None),
+                        }
+                    }
                     Scan::Unfinished(end) => (Scan::Unfinished(end), None, None),
                 }
             });

@@ -37,6 +37,7 @@ pub(crate) type OnPulse = Box<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Scheduler {
     shared: Arc<Shared>,
+    /// The workers, then the pulse.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -52,6 +53,8 @@ struct Shared {
     pulse: OnceLock<Thread>,
     pulsing: AtomicBool,
     stopping: AtomicBool,
+    /// The last worker has ended.
+    stopped: AtomicBool,
     timers: Arc<Timers>,
 }
 
@@ -85,6 +88,7 @@ impl Scheduler {
             pulse: OnceLock::new(),
             pulsing: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             timers,
         });
         let mut threads = Vec::with_capacity(workers + 1);
@@ -122,14 +126,22 @@ impl Scheduler {
     /// Lets all workers end after what they run now, and waits for them.
     pub(crate) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        for handle in self.shared.workers.get().into_iter().flatten().chain(self.shared.pulse.get()) {
-            handle.unpark();
+        for worker in self.shared.workers.get().into_iter().flatten() {
+            worker.unpark();
         }
-        for handle in std::mem::take(&mut *lock(&self.threads)) {
-            if handle.thread().id() != thread::current().id() {
-                // A worker that panicked outside of a process has been reported by the panic itself.
-                let _ = handle.join();
+        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        let pulse = threads.pop();
+        // A thread that panicked outside of a process has been reported by the panic itself.
+        for worker in threads {
+            if worker.thread().id() != thread::current().id() {
+                let _ = worker.join();
             }
+        }
+        // The pulse goes on until then: without it a body that loops would never let its worker end.
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        if let Some(pulse) = pulse {
+            pulse.thread().unpark();
+            let _ = pulse.join();
         }
     }
 }
@@ -187,8 +199,7 @@ impl Shared {
 
     fn wake_worker(&self) {
         fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) == 0
-            || self.searching.load(Ordering::Relaxed) > 0
+        if self.sleeping.load(Ordering::Relaxed) == 0 || self.searching.load(Ordering::Relaxed) > 0
         {
             return;
         }
@@ -321,7 +332,7 @@ fn sleep(shared: &Shared, index: usize) -> bool {
 /// The life of the pulse: it beats while some worker is awake.
 fn pulse(shared: &Shared, on_pulse: &OnPulse) {
     let workers = shared.stealers.len();
-    while !shared.stopping.load(Ordering::Relaxed) {
+    while !shared.stopped.load(Ordering::Relaxed) {
         thread::sleep(PULSE);
         on_pulse();
         if shared.sleeping.load(Ordering::SeqCst) == workers {
@@ -330,7 +341,7 @@ fn pulse(shared: &Shared, on_pulse: &OnPulse) {
             // A worker that woke before it could see that the pulse had stopped is seen here.
             while !shared.pulsing.load(Ordering::SeqCst)
                 && shared.sleeping.load(Ordering::SeqCst) == workers
-                && !shared.stopping.load(Ordering::SeqCst)
+                && !shared.stopped.load(Ordering::SeqCst)
             {
                 thread::park();
             }

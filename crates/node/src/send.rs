@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use lunatic_model::{Delivery, Message, Pid, Signal};
+use lunatic_model::{Delivery, Message, Pid, Process as State, Signal};
 
 use crate::process::Process;
 
@@ -13,13 +13,12 @@ impl Process {
     ///
     /// The sender can be killed while it waits; then the message was not sent.
     pub async fn send(self: &Arc<Self>, to: Pid, message: Message) {
-        let mut waiting = self.try_send(to, message).err();
-        if waiting.is_none() {
-            return;
-        }
+        let Err(message) = self.try_send(to, message) else { return };
+        let mut waiting = Some(message);
+        let mut line = InLine { sender: self, to, place: None };
         std::future::poll_fn(|_| {
             let Some(message) = waiting.take() else { return Poll::Ready(()) };
-            match self.send_or_enqueue(to, message) {
+            match line.send_or_wait(message) {
                 Ok(()) => Poll::Ready(()),
                 Err(message) => {
                     waiting = Some(message);
@@ -37,26 +36,66 @@ impl Process {
             self.deliver(Signal::Message(message));
             return Ok(());
         }
-        self.environment().try_signal(to, Signal::Message(message))
-    }
-
-    fn send_or_enqueue(self: &Arc<Self>, to: Pid, message: Message) -> Result<(), Message> {
         let Some(receiver) = self.environment().find(to) else { return Ok(()) };
-        // One step under the receiver's lock: room that appears after it was full wakes us.
-        let delivery = receiver.with_state(|state| match state.deliver(Signal::Message(message)) {
-            Delivery::Full(message) => {
-                state.wait_for_room(self.pid());
-                Delivery::Full(message)
+        receiver.deliver_in_line(message, None, |_, _| {})
+    }
+}
+
+impl Process {
+    /// Delivers a message in the order of those that wait. If it does not fit, `full` runs in the
+    /// same step under the lock, so that room that appears later finds who waits for it.
+    fn deliver_in_line(
+        self: &Arc<Self>,
+        message: Message,
+        place: Option<u64>,
+        full: impl FnOnce(&mut State, &Message),
+    ) -> Result<(), Message> {
+        let delivery = self.with_state(|state| {
+            let delivery = state.deliver_in_line(message, place);
+            if let Delivery::Full(message) = &delivery {
+                full(state, message);
             }
-            delivery => delivery,
+            delivery
         });
         match delivery {
             Delivery::Full(message) => Err(message),
             Delivery::Wake => {
-                receiver.wake_by_ref();
+                self.wake_by_ref();
                 Ok(())
             }
             Delivery::Done | Delivery::Answer(..) | Delivery::Dead(_) => Ok(()),
+        }
+    }
+}
+
+/// A sender at a full mailbox. However it leaves, by sending or by being killed, whoever is next in
+/// line has its turn if there is room: a wake-up is never lost with the one who got it.
+struct InLine<'a> {
+    sender: &'a Arc<Process>,
+    to: Pid,
+    place: Option<u64>,
+}
+
+impl InLine<'_> {
+    fn send_or_wait(&mut self, message: Message) -> Result<(), Message> {
+        let Some(receiver) = self.sender.environment().find(self.to) else { return Ok(()) };
+        let sender = self.sender.pid();
+        receiver.deliver_in_line(message, self.place, |state, message| {
+            self.place = Some(state.wait_for_room(sender, message.bytes(), self.place));
+        })
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        let (environment, Some(place)) = (self.sender.environment(), self.place) else { return };
+        let Some(receiver) = environment.find(self.to) else { return };
+        let next = receiver.with_state(|state| {
+            state.leave_line(place);
+            state.next_sender()
+        });
+        if let Some(next) = next.and_then(|next| environment.find(next)) {
+            next.wake_by_ref();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Timers {
     origin: Instant,
     queue: Mutex<Queue>,
+    /// Held while entries fire: two threads that fire at once would overtake each other.
+    firing: Mutex<()>,
     /// The first deadline, to be read without the lock; [`NEVER`] if there is none.
     next: AtomicU64,
     earlier: Condvar,
@@ -50,6 +52,7 @@ impl Timers {
         Arc::new(Timers {
             origin: Instant::now(),
             queue: Mutex::default(),
+            firing: Mutex::default(),
             next: AtomicU64::new(NEVER),
             earlier: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -62,7 +65,9 @@ impl Timers {
         let timers = self.clone();
         std::thread::Builder::new().name("timers".into()).spawn(move || {
             while !timers.stopping.load(Ordering::SeqCst) {
-                timers.fire_due();
+                let firing = lock(&timers.firing);
+                timers.fire_while_due(&firing);
+                drop(firing);
                 timers.wait();
             }
         })
@@ -99,12 +104,20 @@ impl Timers {
         self.now().saturating_add(delay).min(NEVER - 1)
     }
 
-    /// Fires everything that is due.
+    /// Fires everything that is due, unless another thread is at it.
     pub(crate) fn fire_due(&self) {
         let next = self.next.load(Ordering::Relaxed);
         if next == NEVER || self.now() < next {
             return;
         }
+        match self.firing.try_lock() {
+            Ok(firing) => self.fire_while_due(&firing),
+            Err(TryLockError::Poisoned(firing)) => self.fire_while_due(&firing.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    fn fire_while_due(&self, _firing: &MutexGuard<'_, ()>) {
         loop {
             let mut batch = Vec::new();
             {
@@ -175,7 +188,7 @@ impl Timers {
         }
         let mut queue = lock(&self.queue);
         if queue.due.len() >= self.max {
-            return Err(ExitReason::Limit("node timers_max"));
+            return Err(ExitReason::Limit("node_timers_max"));
         }
         queue.last_id += 1;
         let id = queue.last_id;

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{
-    GO, READY, Random, drain, message, next, read, run, spawn, spawn_waiting, spawn_with,
-    yield_now,
+    GO, READY, Random, drain, message, next, read, run, spawn, spawn_waiting, spawn_with, yield_now,
 };
 use lunatic_model::{Envelope, ExitReason, Filter, Limits, Pid, Tag, TrapExit};
 use lunatic_node::Process;

@@ -36,8 +36,7 @@ fn a_hundred_thousand_linked_processes_die_with_their_hub() {
     let node = Node::start(options).unwrap();
     let environment = node.environment(1);
     run_in(&environment, |root| async move {
-        let spokes: Vec<_> =
-            (0..MANY).map(|_| spawn(root.environment(), |_| pending())).collect();
+        let spokes: Vec<_> = (0..MANY).map(|_| spawn(root.environment(), |_| pending())).collect();
         let pids: Vec<_> = spokes.iter().map(|spoke| spoke.pid()).collect();
         let hub = spawn(root.environment(), |me| async move {
             pids.iter().for_each(|pid| me.link(*pid, LINK));
@@ -81,8 +80,7 @@ fn an_exit_runs_through_a_chain_of_ten_thousand_links() {
     let node = node(2);
     let environment = node.environment(1);
     run_in(&environment, |root| async move {
-        let chain: Vec<_> =
-            (0..10_000).map(|_| spawn(root.environment(), |_| pending())).collect();
+        let chain: Vec<_> = (0..10_000).map(|_| spawn(root.environment(), |_| pending())).collect();
         for pair in chain.windows(2) {
             pair[0].link(pair[1].pid(), LINK);
         }

@@ -39,14 +39,8 @@ enum End {
 
 const PLACES: [Place; 5] =
     [Place::NotStarted, Place::Receiving, Place::Sleeping, Place::AtFullMailbox, Place::Yielding];
-const ENDS: [End; 6] = [
-    End::Returns,
-    End::ReturnsFailure,
-    End::Panics,
-    End::Killed,
-    End::ExitSignal,
-    End::LinkExit,
-];
+const ENDS: [End; 6] =
+    [End::Returns, End::ReturnsFailure, End::Panics, End::Killed, End::ExitSignal, End::LinkExit];
 
 impl End {
     fn by_itself(self) -> bool {

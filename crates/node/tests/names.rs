@@ -6,7 +6,9 @@ use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{GO, Random, message, next, prepare, run, spawn, spawn_waiting, spawn_with, yield_now};
+use common::{
+    GO, Random, message, next, prepare, run, spawn, spawn_waiting, spawn_with, yield_now,
+};
 use lunatic_model::{Envelope, ExitReason, Limits, Pid};
 use lunatic_node::{Claim, Process};
 
@@ -162,12 +164,7 @@ fn a_name_never_leads_to_the_dead() {
 }
 
 /// Names a process that ends at some moment, and looks where the names lead.
-async fn churn(
-    me: &Arc<Process>,
-    random: &mut Random,
-    dead: &Mutex<HashSet<Pid>>,
-    names: &[&str],
-) {
+async fn churn(me: &Arc<Process>, random: &mut Random, dead: &Mutex<HashSet<Pid>>, names: &[&str]) {
     let environment = me.environment();
     let name = names[random.below(names.len() as u64) as usize];
     let process = spawn_waiting(environment, ExitReason::Normal);

@@ -220,11 +220,7 @@ impl Bell {
     async fn wait(&self, rings: u64) {
         poll_fn(|cx| {
             *self.waker.lock().unwrap() = Some(cx.waker().clone());
-            if self.rings.load(Ordering::SeqCst) >= rings {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if self.rings.load(Ordering::SeqCst) >= rings { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -322,8 +318,7 @@ fn a_message_is_not_lost_to_a_receive_whose_deadline_passes() {
     for workers in WORKERS {
         let last = run(workers, |root| async move {
             let mut random = Random::new();
-            let places: Vec<_> =
-                (0..MEMBERS).map(|_| Arc::new(Mutex::new(root.pid()))).collect();
+            let places: Vec<_> = (0..MEMBERS).map(|_| Arc::new(Mutex::new(root.pid()))).collect();
             let members: Vec<_> = places
                 .iter()
                 .map(|place| {

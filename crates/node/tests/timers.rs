@@ -167,7 +167,7 @@ fn a_process_has_timers_max_running_and_what_fired_or_was_cancelled_counts_no_mo
 
 /// A node on which one timer can run.
 fn node_for_one_timer() -> Node {
-    let limits = NodeLimits { timers_max: 1, ..NodeLimits::default() };
+    let limits = NodeLimits { node_timers_max: 1, ..NodeLimits::default() };
     Node::start(NodeOptions { workers: Some(2), limits, ..Default::default() }).unwrap()
 }
 
@@ -187,8 +187,10 @@ fn a_sleep_cut_off_by_a_kill_is_released() {
                     pending().await
                 })
             });
-            for sleeper in sleepers {
+            for _ in &sleepers {
                 next(&root).await;
+            }
+            for sleeper in sleepers {
                 sleeper.kill();
                 assert_eq!(sleeper.join().await, ExitReason::Killed);
             }
@@ -208,7 +210,7 @@ fn a_node_has_timers_max_running() {
         });
         other.join().await
     });
-    assert_eq!(reason, ExitReason::Limit("node timers_max"));
+    assert_eq!(reason, ExitReason::Limit("node_timers_max"));
 }
 
 #[test]

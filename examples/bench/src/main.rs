@@ -21,10 +21,7 @@ const BUSY_LOOPS: usize = 4;
 #[lunatic::main]
 fn main(_: Mailbox<()>) {
     let question = std::env::args().nth(1).unwrap_or_default();
-    let size = std::env::args()
-        .nth(2)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1_000);
+    let size = std::env::args().nth(2).and_then(|text| text.parse().ok()).unwrap_or(1_000);
     match question.as_str() {
         "spawn_turn" => timed(size, spawn_turn),
         "spawn_many" => timed(size, spawn_many),
@@ -47,10 +44,7 @@ fn main(_: Mailbox<()>) {
 fn timed(size: u64, work: fn(u64)) {
     let begin = Instant::now();
     work(size);
-    println!(
-        "{{\"total_ns\": {}, \"ops\": {size}}}",
-        begin.elapsed().as_nanos()
-    );
+    println!("{{\"total_ns\": {}, \"ops\": {size}}}", begin.elapsed().as_nanos());
 }
 
 /// The root's mailbox for messages of one type: a question uses no other.
@@ -84,12 +78,9 @@ fn answer_once(parent: Process<()>, _: Mailbox<()>) {
 
 fn round_trip(size: u64) {
     let mailbox = mailbox::<u64>();
-    let echo = Process::spawn(
-        mailbox.this(),
-        |parent: Process<u64>, mailbox: Mailbox<u64>| loop {
-            parent.send(mailbox.receive());
-        },
-    );
+    let echo = Process::spawn(mailbox.this(), |parent: Process<u64>, mailbox: Mailbox<u64>| loop {
+        parent.send(mailbox.receive());
+    });
     for number in 0..size {
         echo.send(number);
         assert_eq!(mailbox.receive(), number);
@@ -132,13 +123,10 @@ fn waiting(size: u64) {
     ready();
     let mailbox = mailbox::<()>();
     for _ in 0..size {
-        Process::spawn(
-            mailbox.this(),
-            |parent: Process<()>, mailbox: Mailbox<()>| {
-                parent.send(());
-                mailbox.receive();
-            },
-        );
+        Process::spawn(mailbox.this(), |parent: Process<()>, mailbox: Mailbox<()>| {
+            parent.send(());
+            mailbox.receive();
+        });
         // One at a time, so that none of them is still on its way when they are counted.
         mailbox.receive();
     }
@@ -171,10 +159,5 @@ fn late(size: u64) {
         .collect();
     late.sort_unstable();
     let at = |percent: usize| late[(late.len() * percent / 100).min(late.len() - 1)];
-    println!(
-        "{{\"p50_ns\": {}, \"p99_ns\": {}, \"max_ns\": {}}}",
-        at(50),
-        at(99),
-        at(100)
-    );
+    println!("{{\"p50_ns\": {}, \"p99_ns\": {}, \"max_ns\": {}}}", at(50), at(99), at(100));
 }

@@ -44,9 +44,7 @@ impl Counter {
 
 #[lunatic::main]
 fn main(_: Mailbox<()>) {
-    let counter = Counter::link()
-        .start(10)
-        .expect("init of Counter never fails");
+    let counter = Counter::link().start(10).expect("init of Counter never fails");
     println!("the counter starts at {}", counter.total());
 
     // Messages of one sender arrive in order, so the request sees both additions.

@@ -74,9 +74,7 @@ fn next_worker(mailbox: &Mailbox<Up>, number: u32) -> ProcessRef<Worker> {
 
 #[lunatic::main]
 fn main(mailbox: Mailbox<Up>) {
-    let supervisor = Workers::link()
-        .start(mailbox.this())
-        .expect("init never fails");
+    let supervisor = Workers::link().start(mailbox.this()).expect("init never fails");
 
     let worker = next_worker(&mailbox, 1);
     worker.add(5);
@@ -85,9 +83,7 @@ fn main(mailbox: Mailbox<Up>) {
 
     for number in 2..=3 {
         println!("  now a zero ...");
-        ProcessRef::<Worker>::lookup("worker")
-            .expect("the worker is up")
-            .add(0);
+        ProcessRef::<Worker>::lookup("worker").expect("the worker is up").add(0);
 
         let worker = next_worker(&mailbox, number);
         worker.add(u64::from(number) + 1);

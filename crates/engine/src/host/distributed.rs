@@ -6,6 +6,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::fail;
 use crate::host::message::take_data;
+use crate::host::process::may_spawn;
 use crate::state::State;
 
 const NAMESPACE: &str = "lunatic::distributed";
@@ -47,6 +48,7 @@ fn spawn(
     _params_length: i32,
     id_pointer: i32,
 ) -> Result<i32> {
+    may_spawn(caller.data())?;
     fail(&mut caller, NO_CLUSTER, id_pointer)
 }
 
@@ -55,7 +57,7 @@ fn send(mut caller: Caller<'_, State>, _node: i64, _pid: i64) -> Result<i32> {
     Ok(1)
 }
 
-fn send_receive(
+pub(super) fn send_receive(
     caller: Caller<'_, State>,
     node: i64,
     pid: i64,

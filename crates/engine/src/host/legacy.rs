@@ -3,29 +3,45 @@
 use lunatic_model::{Filter, Tag};
 use wasmtime::{Caller, ExternType, Linker, Module, Result};
 
+use crate::host::distributed;
 use crate::host::message::{send_receive, tag_of_slot};
 use crate::state::State;
 
 const MESSAGE: &str = "lunatic::message";
+const DISTRIBUTED: &str = "lunatic::distributed";
 const SEND_RECEIVE: &str = "send_receive_skip_search";
 
 /// A linker in which older forms stand in the place of today's, if the module wants any.
 pub(crate) fn linker_for(module: &Module, linker: &Linker<State>) -> Result<Option<Linker<State>>> {
-    let wants_old = module.imports().any(|import| {
-        let parameters = match import.ty() {
-            ExternType::Func(ty) => ty.params().len(),
-            _ => return false,
-        };
-        (import.module(), import.name(), parameters) == (MESSAGE, SEND_RECEIVE, 2)
-    });
-    if !wants_old {
+    let wants = |namespace: &str, parameters: usize| {
+        module.imports().any(|import| match import.ty() {
+            ExternType::Func(ty) => {
+                (import.module(), import.name(), ty.params().len())
+                    == (namespace, SEND_RECEIVE, parameters)
+            }
+            _ => false,
+        })
+    };
+    let (message, distributed) = (wants(MESSAGE, 2), wants(DISTRIBUTED, 3));
+    if !message && !distributed {
         return Ok(None);
     }
     let mut linker = linker.clone();
     linker.allow_shadowing(true);
-    linker.func_wrap_async(MESSAGE, SEND_RECEIVE, |caller, (pid, timeout): (i64, i64)| {
-        Box::new(send_receive_own_tag(caller, pid, timeout))
-    })?;
+    if message {
+        linker.func_wrap_async(MESSAGE, SEND_RECEIVE, |caller, (pid, timeout): (i64, i64)| {
+            Box::new(send_receive_own_tag(caller, pid, timeout))
+        })?;
+    }
+    if distributed {
+        linker.func_wrap(
+            DISTRIBUTED,
+            SEND_RECEIVE,
+            |caller: Caller<'_, State>, node: i64, pid: i64, timeout: i64| {
+                distributed::send_receive(caller, node, pid, Tag::NONE.0, timeout)
+            },
+        )?;
+    }
     Ok(Some(linker))
 }
 

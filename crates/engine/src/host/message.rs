@@ -27,9 +27,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "data_size", data_size)?;
     linker.func_wrap(NAMESPACE, "push_module", push_module)?;
     linker.func_wrap(NAMESPACE, "take_module", take_module)?;
-    linker.func_wrap_async(NAMESPACE, "send", |caller, (pid,): (i64,)| {
-        Box::new(send(caller, pid))
-    })?;
+    linker
+        .func_wrap_async(NAMESPACE, "send", |caller, (pid,): (i64,)| Box::new(send(caller, pid)))?;
     linker.func_wrap_async(
         NAMESPACE,
         "send_receive_skip_search",

@@ -77,9 +77,11 @@ impl Metrics {
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "counter", counter)?;
-    linker.func_wrap(NAMESPACE, "increment_counter", |caller: Caller<'_, State>, name, length| {
-        counter(caller, name, length, 1)
-    })?;
+    linker.func_wrap(
+        NAMESPACE,
+        "increment_counter",
+        |caller: Caller<'_, State>, name, length| counter(caller, name, length, 1),
+    )?;
     linker.func_wrap(NAMESPACE, "gauge", |caller: Caller<'_, State>, name, length, value| {
         gauge(caller, name, length, move |_| value)
     })?;
@@ -137,12 +139,8 @@ fn gauge(
 
 fn histogram(mut caller: Caller<'_, State>, name: i32, length: i32, value: f64) -> Result<()> {
     let name = metric_name(&mut caller, name, length)?;
-    let empty = MetricKind::Histogram {
-        count: 0,
-        sum: 0.0,
-        min: f64::INFINITY,
-        max: f64::NEG_INFINITY,
-    };
+    let empty =
+        MetricKind::Histogram { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
     caller.data().runtime.metrics.update(name, empty, |metric| {
         if let MetricKind::Histogram { count, sum, min, max } = metric {
             *count += 1;

@@ -26,6 +26,8 @@ use crate::state::State;
 
 /// A deadline has passed.
 pub(crate) const TIMED_OUT: i32 = 9027;
+/// Bytes in the text of an error; what is longer is cut off.
+const ERROR_TEXT_BYTES_MAX: usize = 4096;
 /// The timeout that means "none".
 const NO_TIMEOUT: u64 = u64::MAX;
 
@@ -47,11 +49,13 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
 }
 
 /// Result 1: makes an error resource and stores its id at `pointer`.
-fn fail(
-    caller: &mut Caller<'_, State>,
-    text: impl Into<Arc<str>>,
-    pointer: i32,
-) -> Result<i32> {
+fn fail(caller: &mut Caller<'_, State>, text: impl Into<Arc<str>>, pointer: i32) -> Result<i32> {
+    let text: Arc<str> = text.into();
+    // It may quote what the guest passed, and the guest may keep thousands of them.
+    let text = match text.floor_char_boundary(ERROR_TEXT_BYTES_MAX) {
+        end if end < text.len() => text[..end].into(),
+        _ => text,
+    };
     let id = caller.data_mut().add_error(text)?;
     memory::write_u64(caller, pointer, id)?;
     Ok(1)

@@ -22,10 +22,13 @@ const NAMESPACE: &str = "lunatic::process";
 const OWN: i64 = -1;
 /// "May not", as the result of making a config or compiling a module.
 const DENIED: i32 = -1;
+const IN_START_SECTION: &str = "nothing can be spawned from the start section";
 /// What the old ABI says for "as much memory as there is".
 const NO_MEMORY_LIMIT: u64 = u32::MAX as u64;
 /// Bytes of one parameter: a type and 128 bits.
 const PARAM_BYTES: usize = 17;
+/// Bytes in the name of an entry function: no valid module exports a longer name.
+const ENTRY_BYTES_MAX: usize = 100_000;
 /// Parameters of an entry function.
 const PARAMS_MAX: usize = 1000;
 
@@ -51,7 +54,19 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
         NAMESPACE,
         "get_or_spawn",
         |caller,
-         (name, name_length, link, config, module, entry, entry_length, params, length, node, id)| {
+         (
+            name,
+            name_length,
+            link,
+            config,
+            module,
+            entry,
+            entry_length,
+            params,
+            length,
+            node,
+            id,
+        )| {
             let raw = RawSpawn {
                 link,
                 config,
@@ -124,7 +139,8 @@ async fn compile_module(
     let runtime = caller.data().runtime.clone();
     let max = runtime.limits.module_bytes_max;
     if unsigned(length) > max {
-        let text = format!("the module has {} bytes, but module_bytes_max is {max}", unsigned(length));
+        let text =
+            format!("the module has {} bytes, but module_bytes_max is {max}", unsigned(length));
         return fail(&mut caller, text, id_pointer);
     }
     let wasm = bytes(split(&mut caller)?.0, pointer, length)?.to_vec();
@@ -161,7 +177,10 @@ fn create_config(mut caller: Caller<'_, State>) -> Result<i64> {
 }
 
 fn drop_config(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
-    caller.data_mut().tables().configs.remove(id, "config").map(drop)
+    let tables = caller.data_mut().tables();
+    let draft = tables.configs.remove(id, "config")?;
+    tables.config_bytes -= draft.bytes;
+    Ok(())
 }
 
 fn draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut ConfigDraft> {
@@ -169,10 +188,7 @@ fn draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut Confi
 }
 
 /// A draft that is about to change: what it came to before counts no more.
-pub(super) fn changed_draft<'a>(
-    caller: &'a mut Caller<'_, State>,
-    id: i64,
-) -> Result<&'a mut ConfigDraft> {
+fn changed_draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut ConfigDraft> {
     let draft = draft(caller, id)?;
     draft.built = None;
     Ok(draft)
@@ -233,7 +249,13 @@ async fn get_or_spawn(
 ) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
     let environment = caller.data().process.environment().clone();
-    let (code, pid) = match environment.claim_name(&name).await {
+    let claim = match environment.whereis(&name) {
+        Some(pid) => Claim::Taken(pid),
+        // Its spawner may hold the claim on this name: they would wait for each other for ever.
+        None if caller.data().starting => bail!("{IN_START_SECTION}"),
+        None => environment.claim_name(&name).await,
+    };
+    let (code, pid) = match claim {
         Claim::Taken(pid) => (2, pid),
         Claim::Reserved(reservation) => match spawn_child(&mut caller, &raw).await? {
             Ok(child) => {
@@ -254,11 +276,9 @@ async fn spawn_child(
     raw: &RawSpawn,
 ) -> Result<Result<Arc<Process>, String>> {
     let state = caller.data_mut();
-    if !state.config.rights.contains(Rights::SPAWN) {
-        bail!("this process may not spawn processes: its config lacks can_spawn_processes");
-    }
+    may_spawn(state)?;
     if state.starting {
-        bail!("nothing can be spawned from the start section");
+        bail!("{IN_START_SECTION}");
     }
     let module = match raw.module {
         OWN => state.module.clone(),
@@ -268,6 +288,9 @@ async fn spawn_child(
         OWN => Ok(state.config.clone()),
         id => built_config(state, id).await?,
     };
+    if unsigned(raw.name_length) > ENTRY_BYTES_MAX {
+        bail!("the name of an exported function has at most {ENTRY_BYTES_MAX} bytes");
+    }
     let entry = string(caller, raw.name, raw.name_length)?.into();
     let params = params(bytes(split(caller)?.0, raw.params, raw.params_length)?)?;
     let config = match config {
@@ -280,6 +303,14 @@ async fn spawn_child(
     let spawned = instance::spawn(&runtime, process.environment(), request, link).await;
     end_if_exiting(&process)?;
     Ok(spawned.map_err(|error| error.to_string()))
+}
+
+/// Traps without the right to spawn.
+pub(super) fn may_spawn(state: &State) -> Result<()> {
+    if !state.config.rights.contains(Rights::SPAWN) {
+        bail!("this process may not spawn processes: its config lacks can_spawn_processes");
+    }
+    Ok(())
 }
 
 /// What the draft comes to, narrowed to what this process has.
@@ -378,7 +409,13 @@ fn stop_monitoring(caller: Caller<'_, State>, pid: i64) {
 
 fn kill(caller: Caller<'_, State>, pid: i64) -> Result<()> {
     let state = caller.data();
-    state.process.exit(state.pid_of(pid), ExitReason::Kill);
+    let target = state.pid_of(pid);
+    if target == state.process.pid() {
+        // Not by way of the table, where it is not yet while its start section runs.
+        state.process.kill();
+    } else {
+        state.process.exit(target, ExitReason::Kill);
+    }
     end_if_exiting(&state.process)
 }
 

@@ -1,13 +1,12 @@
 //! `lunatic::wasi`: what a configuration gives to a child of arguments, environment, directories.
 
 use lunatic_wasi::{Access, Preopen, WasiConfig};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::exit::HostExit;
-use crate::host::process::changed_draft;
-use crate::memory::string;
+use crate::memory::{string, unsigned};
 use crate::state::State;
-use crate::tables::ConfigDraft;
+use crate::tables::{CONFIG_BYTES_MAX, ConfigDraft};
 
 const NAMESPACE: &str = "lunatic::wasi";
 /// Entries of each kind in one configuration.
@@ -28,9 +27,10 @@ fn add_environment_variable(
     value: i32,
     value_length: i32,
 ) -> Result<()> {
-    let key = string(&mut caller, key, key_length)?;
-    let value = string(&mut caller, value, value_length)?;
-    append(&mut changed_draft(&mut caller, id)?.env, (key, value))
+    let key = bounded(&mut caller, key, key_length)?;
+    let value = bounded(&mut caller, value, value_length)?;
+    let bytes = key.len() + value.len();
+    append(&mut caller, id, bytes, (key, value), |draft| &mut draft.env)
 }
 
 fn add_command_line_argument(
@@ -39,20 +39,44 @@ fn add_command_line_argument(
     argument: i32,
     length: i32,
 ) -> Result<()> {
-    let argument = string(&mut caller, argument, length)?;
-    append(&mut changed_draft(&mut caller, id)?.args, argument)
+    let argument = bounded(&mut caller, argument, length)?;
+    append(&mut caller, id, argument.len(), argument, |draft| &mut draft.args)
 }
 
 fn preopen_dir(mut caller: Caller<'_, State>, id: i64, path: i32, length: i32) -> Result<()> {
-    let path = string(&mut caller, path, length)?;
-    append(&mut changed_draft(&mut caller, id)?.preopens, path)
+    let path = bounded(&mut caller, path, length)?;
+    append(&mut caller, id, path.len(), path, |draft| &mut draft.preopens)
 }
 
-fn append<T>(list: &mut Vec<T>, value: T) -> Result<()> {
-    if list.len() >= ENTRIES_MAX {
+/// A string of the guest that is short enough for a configuration; checked before it is copied.
+fn bounded(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Result<String> {
+    if unsigned(length) > CONFIG_BYTES_MAX {
+        bail!("the strings of a process's configs have at most {CONFIG_BYTES_MAX} bytes together");
+    }
+    string(caller, pointer, length)
+}
+
+fn append<T>(
+    caller: &mut Caller<'_, State>,
+    id: i64,
+    bytes: usize,
+    value: T,
+    list: impl FnOnce(&mut ConfigDraft) -> &mut Vec<T>,
+) -> Result<()> {
+    let tables = caller.data_mut().tables();
+    let draft = tables.configs.get_mut(id, "config")?;
+    if tables.config_bytes.saturating_add(bytes) > CONFIG_BYTES_MAX {
+        return Err(HostExit::limit("config_bytes_max"));
+    }
+    let entries = list(draft);
+    if entries.len() >= ENTRIES_MAX {
         return Err(HostExit::limit("config_entries_max"));
     }
-    list.push(value);
+    entries.push(value);
+    // What it came to before counts no more.
+    draft.built = None;
+    draft.bytes += bytes;
+    tables.config_bytes += bytes;
     Ok(())
 }
 

@@ -1,8 +1,6 @@
 //! The shortest way through every part: spawn, message, link, sleep, exit.
 
-mod common;
-
-use common::run;
+use crate::common::run;
 use lunatic_engine::ExitReason;
 
 #[test]

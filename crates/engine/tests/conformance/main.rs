@@ -1,0 +1,22 @@
+//! What guests see of the host functions: every result, every trap, and what no guest can do to a
+//! runtime. Guests are modules in text form that check what they see themselves.
+//!
+//! A number in a comment names the defect of the old runtime that must not come back.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod alone;
+mod config;
+mod error;
+mod hostile;
+mod imports;
+mod message;
+mod process;
+mod receive;
+mod registry;
+mod smoke;
+mod spawn;
+mod timer;
+mod trap;
+mod wasi_config;
