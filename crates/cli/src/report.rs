@@ -40,8 +40,8 @@ pub struct Failure {
     pub entry: String,
     /// Why it ended.
     pub reason: String,
-    /// The backtrace of a trap, innermost call first: function and, if known, place.
-    pub frames: Vec<(String, Option<String>)>,
+    /// The backtrace of a trap, innermost call first.
+    pub frames: Vec<String>,
     /// What its links did: a heading such as "died with it", and the pids.
     pub links: Vec<(&'static str, Vec<String>)>,
     /// Linked processes that `links` does not list.
@@ -78,14 +78,10 @@ impl Failure {
 }
 
 /// Adds a backtrace to a text, bounded, or nothing where there is none.
-pub fn push_frames(text: &mut String, frames: &[(String, Option<String>)]) {
+pub fn push_frames(text: &mut String, frames: &[String]) {
     let mut title = "trace";
-    for (number, (function, place)) in frames.iter().take(FRAMES_MAX).enumerate() {
-        let _ = write!(text, "  {title:<5}  {number:>2}: {}", printable(function));
-        if let Some(place) = place {
-            let _ = write!(text, " at {}", printable(place));
-        }
-        text.push('\n');
+    for (number, function) in frames.iter().take(FRAMES_MAX).enumerate() {
+        let _ = writeln!(text, "  {title:<5}  {number:>2}: {}", printable(function));
         title = "";
     }
     if frames.len() > FRAMES_MAX {

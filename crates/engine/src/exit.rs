@@ -58,7 +58,8 @@ pub(crate) fn text(error: &Error) -> String {
     text
 }
 
-fn cause(error: &Error) -> String {
+/// The text of an error without the backtrace that it carries.
+pub(crate) fn cause(error: &Error) -> String {
     match error.downcast_ref::<wasmtime::Trap>() {
         // Its text starts with "wasm trap: ", which the reason says already.
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
@@ -74,20 +75,11 @@ fn frames(error: &Error) -> Vec<Frame> {
 }
 
 fn frame(frame: &wasmtime::FrameInfo) -> Frame {
-    let symbol = frame.symbols().first();
-    let function = symbol
-        .and_then(|symbol| symbol.name())
-        .or_else(|| frame.func_name())
-        .map(demangled)
-        .unwrap_or_else(|| format!("function {}", frame.func_index()));
-    let location = symbol.and_then(|symbol| {
-        let file = symbol.file()?;
-        Some(match symbol.line() {
-            Some(line) => format!("{file}:{line}"),
-            None => file.to_owned(),
-        })
-    });
-    Frame { function, location }
+    let function = match frame.func_name() {
+        Some(name) => demangled(name),
+        None => format!("function {}", frame.func_index()),
+    };
+    Frame { function }
 }
 
 fn demangled(name: &str) -> String {

@@ -54,11 +54,12 @@ pub(crate) async fn spawn(
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
-    let mut store = Store::new(artifact.module().engine(), state);
+    let failed = |error| SpawnError::Instantiate(exit::cause(&error));
+    let engine = artifact.module().engine();
+    let mut store = Store::try_new(engine, state).map_err(failed)?;
     store.limiter(|state| state);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
-    let failed = |error| SpawnError::Instantiate(exit::text(&error));
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;
     }

@@ -93,6 +93,8 @@ pub enum Scan {
 pub struct Mailbox {
     queue: VecDeque<Envelope>,
     bytes: usize,
+    exits: usize,
+    downs: usize,
 }
 
 impl Mailbox {
@@ -111,9 +113,37 @@ impl Mailbox {
         self.bytes
     }
 
+    /// Trapped exits that nobody has received.
+    pub fn exits(&self) -> usize {
+        self.exits
+    }
+
+    /// Downs that nobody has received.
+    pub fn downs(&self) -> usize {
+        self.downs
+    }
+
+    fn count(&mut self, envelope: &Envelope) {
+        self.bytes = self.bytes.saturating_add(envelope.bytes());
+        match envelope {
+            Envelope::Message(_) => {}
+            Envelope::Exit { .. } => self.exits += 1,
+            Envelope::Down { .. } => self.downs += 1,
+        }
+    }
+
+    fn uncount(&mut self, envelope: &Envelope) {
+        self.bytes = self.bytes.saturating_sub(envelope.bytes());
+        match envelope {
+            Envelope::Message(_) => {}
+            Envelope::Exit { .. } => self.exits -= 1,
+            Envelope::Down { .. } => self.downs -= 1,
+        }
+    }
+
     /// Appends. Limits are the caller's business.
     pub fn push(&mut self, envelope: Envelope) {
-        self.bytes = self.bytes.saturating_add(envelope.bytes());
+        self.count(&envelope);
         self.queue.push_back(envelope);
     }
 
@@ -124,7 +154,7 @@ impl Mailbox {
         for position in from..end {
             if filter.matches(&self.queue[position]) {
                 let Some(envelope) = self.queue.remove(position) else { break };
-                self.bytes = self.bytes.saturating_sub(envelope.bytes());
+                self.uncount(&envelope);
                 if self.queue.is_empty() && self.queue.capacity() > 64 {
                     // A burst must not pin its memory for the rest of the process's life.
                     self.queue = VecDeque::new();
@@ -137,7 +167,11 @@ impl Mailbox {
 
     /// Removes every envelope for which `unwanted` holds, keeping the order of the others.
     pub fn discard(&mut self, mut unwanted: impl FnMut(&Envelope) -> bool) {
-        self.queue.retain(|envelope| !unwanted(envelope));
-        self.bytes = self.queue.iter().map(Envelope::bytes).sum();
+        let all = std::mem::take(self);
+        for envelope in all.queue {
+            if !unwanted(&envelope) {
+                self.push(envelope);
+            }
+        }
     }
 }

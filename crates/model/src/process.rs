@@ -9,9 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::{
-    Envelope, ExitReason, Filter, Limits, Mailbox, Message, Pid, Ref, Scan, Signal, Tag,
-};
+use crate::{Envelope, ExitReason, Filter, Limits, Mailbox, Message, Pid, Ref, Scan, Signal, Tag};
 
 /// Which exit signals become messages instead of ending the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -320,6 +318,12 @@ impl Process {
         self.mailbox.len()
     }
 
+    /// Whether the mailbox has room: who sets a timer for a message waits for that, since the message
+    /// itself never waits.
+    pub fn has_room(&self) -> bool {
+        self.dead || !self.is_full_for(0)
+    }
+
     /// A sender whose message of `bytes` came back as [`Delivery::Full`] waits until it is woken.
     /// Returns its place in line; when it has tried again in vain, it keeps that `place`.
     pub fn wait_for_room(&mut self, sender: Pid, bytes: usize, place: Option<u64>) -> u64 {
@@ -375,7 +379,10 @@ impl Process {
         if to == self.pid {
             return None;
         }
-        if self.links.len() >= self.limits.links_max && !self.links.contains_key(&to) {
+        // A trapped exit that nobody has received counts as the link that it came from: links to
+        // the dead would fill the mailbox otherwise.
+        let links = self.links.len() + self.mailbox.exits();
+        if links >= self.limits.links_max && !self.links.contains_key(&to) {
             self.end(ExitReason::Limit("links_max"));
             return None;
         }
@@ -405,7 +412,8 @@ impl Process {
     /// This end of a new monitor; the caller sends [`Signal::Monitor`] to the other. At the limit
     /// the process ends.
     pub fn monitor(&mut self, reference: Ref, target: Pid) -> Option<Signal> {
-        if self.monitors.len() >= self.limits.monitors_max {
+        // So does a down that nobody has received.
+        if self.monitors.len() + self.mailbox.downs() >= self.limits.monitors_max {
             self.end(ExitReason::Limit("monitors_max"));
             return None;
         }

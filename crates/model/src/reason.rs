@@ -49,8 +49,6 @@ pub struct Trap {
 pub struct Frame {
     /// The function's demangled name, or its index where the module has no names.
     pub function: String,
-    /// `file:line` where the module carries debug information.
-    pub location: Option<String>,
 }
 
 impl ExitReason {

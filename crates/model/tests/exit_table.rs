@@ -116,24 +116,14 @@ fn scene(trap_exit: TrapExit, way: Way, reason: ExitReason) -> (Process, Signal)
     receiver.set_trap_exit(trap_exit);
     let (from, link) = match way {
         Link => {
-            receiver.deliver(Signal::Link {
-                from: pid(SENDER),
-                tag: LINK_TAG,
-            });
+            receiver.deliver(Signal::Link { from: pid(SENDER), tag: LINK_TAG });
             (SENDER, true)
         }
         NoLink => (SENDER, true),
         Request => (SENDER, false),
         OwnRequest => (RECEIVER, false),
     };
-    (
-        receiver,
-        Signal::Exit {
-            from: pid(from),
-            reason,
-            link,
-        },
-    )
+    (receiver, Signal::Exit { from: pid(from), reason, link })
 }
 
 #[test]
@@ -158,11 +148,7 @@ fn an_exit_signal_does_what_the_table_says() {
         for reason in reasons(kind) {
             let row = format!("{trap_exit:?}, {way:?}, {reason:?} → {effect:?}");
             let (mut receiver, signal) = scene(trap_exit, way, reason.clone());
-            let from = if way == OwnRequest {
-                pid(RECEIVER)
-            } else {
-                pid(SENDER)
-            };
+            let from = if way == OwnRequest { pid(RECEIVER) } else { pid(SENDER) };
             let delivery = receiver.deliver(signal);
 
             let ends = match effect {
@@ -177,11 +163,7 @@ fn an_exit_signal_does_what_the_table_says() {
 
             let tag = if way == Link { LINK_TAG } else { Tag::NONE };
             let found = exits(drain(&mut receiver));
-            let told = if effect == Message {
-                vec![(from, reason, tag)]
-            } else {
-                Vec::new()
-            };
+            let told = if effect == Message { vec![(from, reason, tag)] } else { Vec::new() };
             assert_eq!(found, told, "{row}");
         }
     }
@@ -202,16 +184,9 @@ fn an_exit_through_a_link_removes_the_link_whatever_else_it_does() {
 fn an_exit_that_is_asked_for_leaves_a_link_of_the_two_in_place() {
     let mut receiver = process(RECEIVER);
     receiver.set_trap_exit(TrapExit::All);
-    receiver.deliver(Signal::Link {
-        from: pid(SENDER),
-        tag: LINK_TAG,
-    });
+    receiver.deliver(Signal::Link { from: pid(SENDER), tag: LINK_TAG });
     let reason = ExitReason::Shutdown;
-    receiver.deliver(Signal::Exit {
-        from: pid(SENDER),
-        reason,
-        link: false,
-    });
+    receiver.deliver(Signal::Exit { from: pid(SENDER), reason, link: false });
     assert_eq!(receiver.links().collect::<Vec<_>>(), [pid(SENDER)]);
 }
 
@@ -232,16 +207,8 @@ fn a_trapped_exit_wakes_a_process_that_waits_for_it() {
 
 #[test]
 fn the_first_reason_to_end_is_kept() {
-    let kill = || Signal::Exit {
-        from: pid(SENDER),
-        reason: ExitReason::Kill,
-        link: false,
-    };
-    let exit = || Signal::Exit {
-        from: pid(SENDER),
-        reason: ExitReason::Exit(1),
-        link: false,
-    };
+    let kill = || Signal::Exit { from: pid(SENDER), reason: ExitReason::Kill, link: false };
+    let exit = || Signal::Exit { from: pid(SENDER), reason: ExitReason::Exit(1), link: false };
 
     let mut receiver = process(RECEIVER);
     receiver.deliver(exit());
@@ -266,10 +233,7 @@ fn the_first_reason_to_end_is_kept() {
 fn trapping_counts_as_it_is_when_the_signal_is_received() {
     let mut receiver = process(RECEIVER);
     for peer in [2, 3] {
-        receiver.deliver(Signal::Link {
-            from: pid(peer),
-            tag: LINK_TAG,
-        });
+        receiver.deliver(Signal::Link { from: pid(peer), tag: LINK_TAG });
     }
     receiver.set_trap_exit(TrapExit::All);
     receiver.deliver(link_exit(2, ExitReason::Shutdown));
@@ -277,11 +241,7 @@ fn trapping_counts_as_it_is_when_the_signal_is_received() {
     receiver.set_trap_exit(TrapExit::Off);
     receiver.deliver(link_exit(3, ExitReason::Shutdown));
     assert_eq!(receiver.exiting(), Some(&ExitReason::Shutdown));
-    assert_eq!(
-        drain(&mut receiver).len(),
-        1,
-        "what was trapped before stays a message"
-    );
+    assert_eq!(drain(&mut receiver).len(), 1, "what was trapped before stays a message");
 }
 
 #[test]
@@ -291,10 +251,7 @@ fn every_exit_signal_to_a_dead_process_comes_back() {
             let (mut receiver, signal) = scene(trap_exit, way, reason);
             receiver.end(ExitReason::Normal);
             receiver.die();
-            assert!(matches!(
-                receiver.deliver(signal),
-                Delivery::Dead(Signal::Exit { .. })
-            ));
+            assert!(matches!(receiver.deliver(signal), Delivery::Dead(Signal::Exit { .. })));
             assert_eq!(receiver.exiting(), Some(&ExitReason::Normal));
         }
     }

@@ -28,10 +28,7 @@ fn unlink_id(signal: Option<Signal>) -> u64 {
 }
 
 fn ack(from: u64, id: u64) -> Signal {
-    Signal::UnlinkAck {
-        from: pid(from),
-        id,
-    }
+    Signal::UnlinkAck { from: pid(from), id }
 }
 
 #[test]
@@ -39,24 +36,14 @@ fn a_pair_has_one_link_and_a_repeated_link_replaces_its_tag() {
     let mut process = trapping(1);
     process.link(pid(2), Tag(7));
     let again = process.link(pid(2), Tag(8));
-    assert!(
-        matches!(again, Some(Signal::Link { tag: Tag(8), .. })),
-        "the other end hears of it"
-    );
-    process.deliver(Signal::Link {
-        from: pid(2),
-        tag: Tag(9),
-    });
+    assert!(matches!(again, Some(Signal::Link { tag: Tag(8), .. })), "the other end hears of it");
+    process.deliver(Signal::Link { from: pid(2), tag: Tag(9) });
     assert_eq!(process.links().collect::<Vec<_>>(), [pid(2)]);
 
     process.deliver(link_exit(2, ExitReason::Shutdown));
     process.deliver(link_exit(2, ExitReason::Shutdown));
     let told = exits(drain(&mut process));
-    assert_eq!(
-        told,
-        [(pid(2), ExitReason::Shutdown, Tag(9))],
-        "one exit, with the last tag"
-    );
+    assert_eq!(told, [(pid(2), ExitReason::Shutdown, Tag(9))], "one exit, with the last tag");
 }
 
 #[test]
@@ -69,17 +56,11 @@ fn a_link_to_itself_is_nothing() {
 
 #[test]
 fn one_link_more_than_the_limit_ends_the_process() {
-    let limits = Limits {
-        links_max: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { links_max: 2, ..Limits::default() };
     let mut process = Process::new(pid(1), limits);
     process.link(pid(2), Tag::NONE);
     process.link(pid(3), Tag::NONE);
-    assert!(
-        process.link(pid(3), Tag(1)).is_some(),
-        "a repeated link needs no room"
-    );
+    assert!(process.link(pid(3), Tag(1)).is_some(), "a repeated link needs no room");
     assert!(process.is_alive());
     assert!(process.link(pid(4), Tag::NONE).is_none());
     assert_eq!(process.exiting(), Some(&ExitReason::Limit("links_max")));
@@ -87,10 +68,7 @@ fn one_link_more_than_the_limit_ends_the_process() {
 
 #[test]
 fn an_acknowledged_unlink_gives_its_room_back() {
-    let limits = Limits {
-        links_max: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { links_max: 1, ..Limits::default() };
     let mut process = Process::new(pid(1), limits);
     process.link(pid(2), Tag::NONE);
     let id = unlink_id(process.unlink(pid(2)));
@@ -130,18 +108,12 @@ fn an_exit_of_the_old_link_does_not_count_for_the_new_one() {
     let id = unlink_id(process.unlink(pid(2)));
     process.link(pid(2), Tag(8));
     process.deliver(link_exit(2, ExitReason::Exit(1)));
-    assert!(
-        drain(&mut process).is_empty(),
-        "it comes from the link that was removed"
-    );
+    assert!(drain(&mut process).is_empty(), "it comes from the link that was removed");
 
     // The other end was dead when the new link reached it.
     process.deliver(ack(2, id));
     process.deliver(link_exit(2, ExitReason::NoProcess));
-    assert_eq!(
-        exits(drain(&mut process)),
-        [(pid(2), ExitReason::NoProcess, Tag(8))]
-    );
+    assert_eq!(exits(drain(&mut process)), [(pid(2), ExitReason::NoProcess, Tag(8))]);
 }
 
 #[test]
@@ -166,34 +138,18 @@ fn a_link_that_crosses_an_unlink_does_not_bring_the_link_back() {
     let mut process = trapping(1);
     process.link(pid(2), Tag(7));
     let id = unlink_id(process.unlink(pid(2)));
-    process.deliver(Signal::Link {
-        from: pid(2),
-        tag: Tag(8),
-    });
+    process.deliver(Signal::Link { from: pid(2), tag: Tag(8) });
     process.deliver(ack(2, id));
-    assert!(
-        !linked(&process, 2),
-        "the other end removed it when the unlink came"
-    );
+    assert!(!linked(&process, 2), "the other end removed it when the unlink came");
 }
 
 #[test]
 fn an_unlink_is_answered_with_its_id_whether_linked_or_not() {
     let mut process = process(1);
-    process.deliver(Signal::Link {
-        from: pid(2),
-        tag: Tag(7),
-    });
+    process.deliver(Signal::Link { from: pid(2), tag: Tag(7) });
     for id in [5, 6] {
         let delivery = process.deliver(Signal::Unlink { from: pid(2), id });
-        let Delivery::Answer(
-            to,
-            Signal::UnlinkAck {
-                from,
-                id: acknowledged,
-            },
-        ) = delivery
-        else {
+        let Delivery::Answer(to, Signal::UnlinkAck { from, id: acknowledged }) = delivery else {
             panic!("expected an acknowledgement, found {delivery:?}");
         };
         assert_eq!((to, from, acknowledged), (pid(2), pid(1), id));
@@ -205,22 +161,10 @@ fn an_unlink_is_answered_with_its_id_whether_linked_or_not() {
 fn a_dead_process_hands_link_and_unlink_back() {
     let mut process = process(1);
     process.die();
-    let link = process.deliver(Signal::Link {
-        from: pid(2),
-        tag: Tag(7),
-    });
-    assert!(matches!(
-        link,
-        Delivery::Dead(Signal::Link { tag: Tag(7), .. })
-    ));
-    let unlink = process.deliver(Signal::Unlink {
-        from: pid(2),
-        id: 1,
-    });
-    assert!(matches!(
-        unlink,
-        Delivery::Dead(Signal::Unlink { id: 1, .. })
-    ));
+    let link = process.deliver(Signal::Link { from: pid(2), tag: Tag(7) });
+    assert!(matches!(link, Delivery::Dead(Signal::Link { tag: Tag(7), .. })));
+    let unlink = process.deliver(Signal::Unlink { from: pid(2), id: 1 });
+    assert!(matches!(unlink, Delivery::Dead(Signal::Unlink { id: 1, .. })));
     assert_eq!(process.links().count(), 0);
 }
 
@@ -285,18 +229,13 @@ impl World {
     }
 
     fn at(&mut self, serial: u64) -> &mut Process {
-        self.processes
-            .get_mut(&serial)
-            .expect("every serial of a step is a process")
+        self.processes.get_mut(&serial).expect("every serial of a step is a process")
     }
 
     /// Each signal remembers how many unlinks of its receiver its sender had handled.
     fn send(&mut self, from: u64, to: u64, signal: Signal) {
         let handled = self.arrived.get(&(to, from)).copied().unwrap_or(0);
-        self.under_way
-            .entry((from, to))
-            .or_default()
-            .push_back((signal, handled));
+        self.under_way.entry((from, to)).or_default().push_back((signal, handled));
     }
 
     fn step(&mut self, step: &Step) {
@@ -330,21 +269,14 @@ impl World {
 
     fn die(&mut self, a: u64) {
         self.dead.insert(a);
-        let reason = self
-            .at(a)
-            .exiting()
-            .cloned()
-            .expect("only an exiting process dies");
+        let reason = self.at(a).exiting().cloned().expect("only an exiting process dies");
         for Pid { serial: peer, .. } in self.at(a).die().links {
             self.send(a, peer, link_exit(a, reason.clone()));
         }
     }
 
     fn deliver(&mut self, (from, to): (u64, u64)) {
-        let queue = self
-            .under_way
-            .get_mut(&(from, to))
-            .expect("a pair with signals");
+        let queue = self.under_way.get_mut(&(from, to)).expect("a pair with signals");
         let (signal, handled) = queue.pop_front().expect("no empty queue is kept");
         if queue.is_empty() {
             self.under_way.remove(&(from, to));
@@ -364,10 +296,7 @@ impl World {
         let delivery = receiver.deliver(signal);
         let felt = before != (receiver.mailbox_len(), receiver.is_alive());
         assert!(is_exit || !felt, "nothing but an exit is felt");
-        assert!(
-            !(removed && felt),
-            "an exit of a link that {to} had removed was felt"
-        );
+        assert!(!(removed && felt), "an exit of a link that {to} had removed was felt");
         if felt && !is_noproc {
             *self.felt.entry((from, to)).or_default() += 1;
         }
@@ -400,10 +329,7 @@ impl World {
             for (&b, peer) in self.processes.iter().filter(|(b, _)| **b != a) {
                 let (here, there) = (linked(process, b), linked(peer, a));
                 assert_eq!(here, there, "{a} and {b} disagree about their link");
-                assert!(
-                    !(here && self.dead.contains(&b)),
-                    "{a} is linked to the dead {b}"
-                );
+                assert!(!(here && self.dead.contains(&b)), "{a} is linked to the dead {b}");
                 let felt = self.felt.get(&(b, a)).copied().unwrap_or(0);
                 assert!(felt <= 1, "{a} felt the end of {b} {felt} times");
                 if self.dead.contains(&a) || self.dead.contains(&b) {

@@ -30,13 +30,7 @@ struct Entry {
 
 impl Entry {
     fn plain(id: u64, kind: Kind, tag: i64) -> Entry {
-        Entry {
-            id,
-            kind,
-            tag,
-            size: 0,
-            resources: 0,
-        }
+        Entry { id, kind, tag, size: 0, resources: 0 }
     }
 
     fn envelope(self) -> Envelope {
@@ -46,31 +40,16 @@ impl Entry {
                 tag: Tag(self.tag),
                 from: Some(pid(self.id)),
                 data: vec![1; self.size],
-                resources: (0..self.resources)
-                    .map(|n| Some(Resource(Box::new(n))))
-                    .collect(),
+                resources: (0..self.resources).map(|n| Some(Resource(Box::new(n)))).collect(),
             }),
-            Kind::Exit => Envelope::Exit {
-                from: pid(self.id),
-                reason,
-                tag: Tag(self.tag),
-            },
-            Kind::Down => Envelope::Down {
-                reference: reference(self.id),
-                from: pid(0),
-                reason,
-            },
+            Kind::Exit => Envelope::Exit { from: pid(self.id), reason, tag: Tag(self.tag) },
+            Kind::Down => Envelope::Down { reference: reference(self.id), from: pid(0), reason },
         }
     }
 
     fn bytes(self) -> usize {
         let resources = self.resources * size_of::<Option<Resource>>();
-        MESSAGE_OVERHEAD_BYTES
-            + if self.kind == Kind::Message {
-                self.size + resources
-            } else {
-                0
-            }
+        MESSAGE_OVERHEAD_BYTES + if self.kind == Kind::Message { self.size + resources } else { 0 }
     }
 
     /// The rule of the filters, said once more in other words.
@@ -99,11 +78,7 @@ fn take(mailbox: &mut Mailbox, filter: &Filter, mut from: usize) -> Result<u64, 
         match mailbox.scan(filter, from) {
             Scan::Found(envelope) => return Ok(id(&envelope)),
             Scan::Unfinished(next) => {
-                assert_eq!(
-                    next,
-                    from + SCAN_MAX,
-                    "an unfinished scan looks at all it may"
-                );
+                assert_eq!(next, from + SCAN_MAX, "an unfinished scan looks at all it may");
                 from = next;
             }
             Scan::Nothing(next) => return Err(next),
@@ -232,11 +207,7 @@ fn one_scan_looks_at_no_more_than_its_maximum() {
             }
             done += 1;
         };
-        assert_eq!(
-            (found, done),
-            (before as u64, scans),
-            "{before} before the match"
-        );
+        assert_eq!((found, done), (before as u64, scans), "{before} before the match");
         assert_eq!(mailbox.len(), before);
     }
 }
@@ -250,10 +221,7 @@ fn a_scan_that_reaches_the_end_says_so_also_at_its_maximum() {
     let wanted = tags(&[2]);
     assert!(matches!(mailbox.scan(&wanted, 0), Scan::Nothing(SCAN_MAX)));
     mailbox.push(Entry::plain(0, Kind::Message, 1).envelope());
-    assert!(matches!(
-        mailbox.scan(&wanted, 0),
-        Scan::Unfinished(SCAN_MAX)
-    ));
+    assert!(matches!(mailbox.scan(&wanted, 0), Scan::Unfinished(SCAN_MAX)));
 }
 
 #[test]
@@ -261,10 +229,7 @@ fn a_scan_from_behind_the_end_finds_nothing() {
     let mut mailbox = Mailbox::default();
     mailbox.push(Entry::plain(1, Kind::Message, 1).envelope());
     for from in [1, 2, usize::MAX] {
-        assert!(
-            matches!(mailbox.scan(&Filter::Any, from), Scan::Nothing(1)),
-            "from {from}"
-        );
+        assert!(matches!(mailbox.scan(&Filter::Any, from), Scan::Nothing(1)), "from {from}");
     }
 }
 
@@ -305,10 +270,6 @@ fn a_filter_takes_what_the_table_says() {
     ];
     for (filter, kind, tag, taken) in table {
         let envelope = Entry::plain(1, kind, tag).envelope();
-        assert_eq!(
-            filter.matches(&envelope),
-            taken,
-            "{filter:?}, {kind:?}, tag {tag}"
-        );
+        assert_eq!(filter.matches(&envelope), taken, "{filter:?}, {kind:?}, tag {tag}");
     }
 }

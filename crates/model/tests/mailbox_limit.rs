@@ -15,11 +15,8 @@ const RECEIVER: u64 = 1;
 const SENDER: u64 = 2;
 
 fn receiver(messages: usize, bytes: usize) -> Process {
-    let limits = Limits {
-        mailbox_messages_max: messages,
-        mailbox_bytes_max: bytes,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { mailbox_messages_max: messages, mailbox_bytes_max: bytes, ..Limits::default() };
     Process::new(pid(RECEIVER), limits)
 }
 
@@ -39,10 +36,7 @@ fn a_message_that_does_not_fit_comes_back_unchanged() {
     let Delivery::Full(back) = send(&mut receiver, 3, 5) else {
         panic!("the third message found room for two");
     };
-    assert_eq!(
-        (back.tag, back.data.len(), back.from),
-        (Tag(3), 5, Some(pid(SENDER)))
-    );
+    assert_eq!((back.tag, back.data.len(), back.from), (Tag(3), 5, Some(pid(SENDER))));
     assert_eq!(receiver.mailbox_len(), 2);
     assert!(receiver.is_alive());
 }
@@ -54,16 +48,8 @@ fn bytes_count_with_the_overhead_of_each_message_and_up_to_the_limit() {
         let mut receiver = receiver(usize::MAX, limit);
         send(&mut receiver, 1, 4);
         let second = send(&mut receiver, 2, 4);
-        assert_eq!(
-            matches!(second, Delivery::Done),
-            fits,
-            "limit {limit}: {second:?}"
-        );
-        assert_eq!(
-            matches!(second, Delivery::Full(_)),
-            !fits,
-            "limit {limit}: {second:?}"
-        );
+        assert_eq!(matches!(second, Delivery::Done), fits, "limit {limit}: {second:?}");
+        assert_eq!(matches!(second, Delivery::Full(_)), !fits, "limit {limit}: {second:?}");
     }
 }
 
@@ -82,10 +68,7 @@ fn a_message_to_oneself_that_does_not_fit_ends_the_process() {
     let own = || Signal::Message(message(RECEIVER, 1, 0));
     assert!(matches!(receiver.deliver(own()), Delivery::Done));
     assert!(matches!(receiver.deliver(own()), Delivery::Wake));
-    assert_eq!(
-        receiver.exiting(),
-        Some(&ExitReason::Limit("mailbox_limit"))
-    );
+    assert_eq!(receiver.exiting(), Some(&ExitReason::Limit("mailbox_limit")));
 }
 
 #[test]
@@ -94,18 +77,9 @@ fn what_the_process_waits_for_gets_in_although_the_mailbox_is_full() {
         let mut receiver = receiver(1, usize::MAX);
         send(&mut receiver, 1, 0);
         assert!(matches!(receiver.receive(&filter, 0), Scan::Nothing(1)));
-        assert!(
-            matches!(send(&mut receiver, 8, 0), Delivery::Full(_)),
-            "not what it waits for"
-        );
-        assert!(
-            matches!(send(&mut receiver, 7, 0), Delivery::Wake),
-            "{filter:?}"
-        );
-        assert!(
-            matches!(send(&mut receiver, 7, 0), Delivery::Full(_)),
-            "one is enough"
-        );
+        assert!(matches!(send(&mut receiver, 8, 0), Delivery::Full(_)), "not what it waits for");
+        assert!(matches!(send(&mut receiver, 7, 0), Delivery::Wake), "{filter:?}");
+        assert!(matches!(send(&mut receiver, 7, 0), Delivery::Full(_)), "one is enough");
         assert!(matches!(receiver.receive(&filter, 1), Scan::Found(_)));
     }
 }
@@ -123,10 +97,7 @@ fn a_process_that_no_longer_waits_admits_nothing_more() {
 fn a_message_larger_than_the_whole_mailbox_reaches_a_process_that_waits() {
     let mut receiver = receiver(usize::MAX, 10);
     assert!(matches!(send(&mut receiver, 1, 100), Delivery::Full(_)));
-    assert!(matches!(
-        receiver.receive(&Filter::Any, 0),
-        Scan::Nothing(0)
-    ));
+    assert!(matches!(receiver.receive(&Filter::Any, 0), Scan::Nothing(0)));
     assert!(matches!(send(&mut receiver, 1, 100), Delivery::Wake));
 }
 
@@ -134,31 +105,16 @@ fn a_message_larger_than_the_whole_mailbox_reaches_a_process_that_waits() {
 fn exits_downs_and_timers_never_wait_and_are_never_dropped() {
     let mut receiver = receiver(1, 0);
     receiver.set_trap_exit(TrapExit::All);
-    receiver.deliver(Signal::Link {
-        from: pid(3),
-        tag: Tag(5),
-    });
+    receiver.deliver(Signal::Link { from: pid(3), tag: Tag(5) });
     receiver.monitor(reference(10), pid(4));
     receiver.deliver(Signal::Timer(message(RECEIVER, 1, 100)));
 
     let reason = ExitReason::Shutdown;
     let signals = [
         link_exit(3, reason.clone()),
-        Signal::Exit {
-            from: pid(5),
-            reason: reason.clone(),
-            link: false,
-        },
-        Signal::Exit {
-            from: pid(RECEIVER),
-            reason: reason.clone(),
-            link: false,
-        },
-        Signal::Down {
-            reference: reference(10),
-            from: pid(4),
-            reason,
-        },
+        Signal::Exit { from: pid(5), reason: reason.clone(), link: false },
+        Signal::Exit { from: pid(RECEIVER), reason: reason.clone(), link: false },
+        Signal::Down { reference: reference(10), from: pid(4), reason },
         Signal::Timer(message(RECEIVER, 2, 100)),
     ];
     for signal in signals {
@@ -180,25 +136,12 @@ fn exits_downs_and_timers_never_wait_and_are_never_dropped() {
 #[test]
 fn signals_that_leave_no_message_pass_a_full_mailbox() {
     let mut receiver = receiver(0, 0);
-    receiver.deliver(Signal::Link {
-        from: pid(3),
-        tag: Tag(5),
-    });
+    receiver.deliver(Signal::Link { from: pid(3), tag: Tag(5) });
     assert_eq!(receiver.links().count(), 1);
-    let unlink = receiver.deliver(Signal::Unlink {
-        from: pid(3),
-        id: 1,
-    });
+    let unlink = receiver.deliver(Signal::Unlink { from: pid(3), id: 1 });
     assert!(matches!(unlink, Delivery::Answer(..)));
-    receiver.deliver(Signal::Monitor {
-        from: pid(3),
-        reference: reference(1),
-    });
-    let kill = Signal::Exit {
-        from: pid(3),
-        reason: ExitReason::Kill,
-        link: false,
-    };
+    receiver.deliver(Signal::Monitor { from: pid(3), reference: reference(1) });
+    let kill = Signal::Exit { from: pid(3), reason: ExitReason::Kill, link: false };
     assert!(matches!(receiver.deliver(kill), Delivery::Wake));
     assert_eq!(receiver.die().watchers.len(), 1);
 }

@@ -11,11 +11,7 @@ use proptest::prelude::*;
 use support::{cases, downs, drain, message, pid, process, reference};
 
 fn down(serial: u64, from: u64) -> Signal {
-    Signal::Down {
-        reference: reference(serial),
-        from: pid(from),
-        reason: ExitReason::Shutdown,
-    }
+    Signal::Down { reference: reference(serial), from: pid(from), reason: ExitReason::Shutdown }
 }
 
 #[test]
@@ -24,20 +20,10 @@ fn a_down_tells_which_monitor_and_who_and_why() {
     watcher.monitor(reference(10), pid(2));
     watcher.deliver(down(10, 2));
     let found = drain(&mut watcher);
-    let [
-        Envelope::Down {
-            reference: which,
-            from,
-            reason,
-        },
-    ] = &found[..]
-    else {
+    let [Envelope::Down { reference: which, from, reason }] = &found[..] else {
         panic!("expected one down, found {found:?}");
     };
-    assert_eq!(
-        (*which, *from, reason),
-        (reference(10), pid(2), &ExitReason::Shutdown)
-    );
+    assert_eq!((*which, *from, reason), (reference(10), pid(2), &ExitReason::Shutdown));
 }
 
 #[test]
@@ -61,11 +47,7 @@ fn a_down_never_ends_its_receiver() {
     let mut watcher = process(1);
     watcher.monitor(reference(10), pid(2));
     let reason = ExitReason::Kill;
-    watcher.deliver(Signal::Down {
-        reference: reference(10),
-        from: pid(2),
-        reason,
-    });
+    watcher.deliver(Signal::Down { reference: reference(10), from: pid(2), reason });
     assert!(watcher.is_alive());
 }
 
@@ -104,11 +86,7 @@ fn demonitor_leaves_a_down_in_the_mailbox_unless_it_flushes() {
             watcher.monitor(reference(serial), pid(2));
             watcher.deliver(down(serial, 2));
         }
-        assert_eq!(
-            watcher.demonitor(reference(10), flush),
-            None,
-            "it has fired"
-        );
+        assert_eq!(watcher.demonitor(reference(10), flush), None, "it has fired");
         let left: Vec<_> = left.into_iter().map(reference).collect();
         assert_eq!(downs(drain(&mut watcher)), left, "flush: {flush}");
     }
@@ -131,20 +109,11 @@ fn flush_takes_nothing_but_its_own_down_out_of_the_mailbox() {
 
 #[test]
 fn one_monitor_more_than_the_limit_ends_the_process() {
-    let mut watcher = Process::new(
-        pid(1),
-        Limits {
-            monitors_max: 2,
-            ..Limits::default()
-        },
-    );
+    let mut watcher = Process::new(pid(1), Limits { monitors_max: 2, ..Limits::default() });
     assert!(watcher.monitor(reference(10), pid(2)).is_some());
     assert!(watcher.monitor(reference(11), pid(2)).is_some());
     watcher.demonitor(reference(10), false);
-    assert!(
-        watcher.monitor(reference(12), pid(2)).is_some(),
-        "a removed one gives room back"
-    );
+    assert!(watcher.monitor(reference(12), pid(2)).is_some(), "a removed one gives room back");
     assert!(watcher.monitor(reference(13), pid(2)).is_none());
     assert_eq!(watcher.exiting(), Some(&ExitReason::Limit("monitors_max")));
 }
@@ -153,16 +122,9 @@ fn one_monitor_more_than_the_limit_ends_the_process() {
 fn a_dead_process_hands_a_monitor_back() {
     let mut target = process(2);
     target.die();
-    let signal = Signal::Monitor {
-        from: pid(1),
-        reference: reference(10),
-    };
+    let signal = Signal::Monitor { from: pid(1), reference: reference(10) };
     let delivery = target.deliver(signal);
-    let Delivery::Dead(Signal::Monitor {
-        from,
-        reference: which,
-    }) = delivery
-    else {
+    let Delivery::Dead(Signal::Monitor { from, reference: which }) = delivery else {
         panic!("expected the monitor back, found {delivery:?}");
     };
     assert_eq!((from, which), (pid(1), reference(10)));
@@ -172,14 +134,9 @@ fn a_dead_process_hands_a_monitor_back() {
 fn an_obituary_names_watchers_own_monitors_waiting_senders_and_what_was_not_read() {
     let mut process = process(2);
     for (serial, from) in [(10, 1), (11, 1), (12, 3), (13, 4)] {
-        process.deliver(Signal::Monitor {
-            from: pid(from),
-            reference: reference(serial),
-        });
+        process.deliver(Signal::Monitor { from: pid(from), reference: reference(serial) });
     }
-    process.deliver(Signal::Demonitor {
-        reference: reference(12),
-    });
+    process.deliver(Signal::Demonitor { reference: reference(12) });
     process.monitor(reference(20), pid(5));
     process.monitor(reference(21), pid(6));
     process.demonitor(reference(20), false);
@@ -188,21 +145,14 @@ fn an_obituary_names_watchers_own_monitors_waiting_senders_and_what_was_not_read
     process.wait_for_room(pid(7), 0, None);
 
     let obituary = process.die();
-    let watchers = [
-        (reference(10), pid(1)),
-        (reference(11), pid(1)),
-        (reference(13), pid(4)),
-    ];
+    let watchers = [(reference(10), pid(1)), (reference(11), pid(1)), (reference(13), pid(4))];
     assert_eq!(obituary.watchers, watchers);
     assert_eq!(obituary.monitors, [(reference(21), pid(6))]);
     assert_eq!(obituary.senders, [pid(8), pid(7)]);
     assert_eq!(obituary.unread.len(), 1);
 
     let again = process.die();
-    assert!(
-        again.watchers.is_empty() && again.monitors.is_empty(),
-        "told once"
-    );
+    assert!(again.watchers.is_empty() && again.monitors.is_empty(), "told once");
 }
 
 #[derive(Clone, Debug)]
@@ -256,15 +206,12 @@ impl World {
         match *step {
             Step::Monitor => {
                 self.made += 1;
-                self.to_target
-                    .extend(self.watcher.monitor(reference(self.made), pid(2)));
+                self.to_target.extend(self.watcher.monitor(reference(self.made), pid(2)));
             }
             Step::Demonitor(pick, flush) if self.made > 0 => {
                 let serial = pick as u64 % self.made + 1;
                 if self.watcher.demonitor(reference(serial), flush).is_some() {
-                    self.to_target.push_back(Signal::Demonitor {
-                        reference: reference(serial),
-                    });
+                    self.to_target.push_back(Signal::Demonitor { reference: reference(serial) });
                     self.removed.insert(serial);
                 } else if flush && !self.heard.contains_key(&serial) {
                     self.removed.insert(serial);
@@ -273,44 +220,27 @@ impl World {
             Step::Receive => {
                 for reference in downs(drain(&mut self.watcher)) {
                     let removed = self.removed.contains(&reference.serial);
-                    assert!(
-                        !removed,
-                        "a down of the removed monitor {}",
-                        reference.serial
-                    );
+                    assert!(!removed, "a down of the removed monitor {}", reference.serial);
                     *self.heard.entry(reference.serial).or_default() += 1;
                 }
             }
             Step::Die if !self.dead => {
                 self.dead = true;
                 for (reference, _) in self.target.die().watchers {
-                    let down = Signal::Down {
-                        reference,
-                        from: pid(2),
-                        reason: ExitReason::Killed,
-                    };
+                    let down = Signal::Down { reference, from: pid(2), reason: ExitReason::Killed };
                     self.to_watcher.push_back(down);
                 }
             }
             Step::Deliver(true) => {
-                let delivery = self
-                    .to_target
-                    .pop_front()
-                    .map(|signal| self.target.deliver(signal));
+                let delivery = self.to_target.pop_front().map(|signal| self.target.deliver(signal));
                 if let Some(Delivery::Dead(Signal::Monitor { reference, .. })) = delivery {
                     let reason = ExitReason::NoProcess;
-                    let down = Signal::Down {
-                        reference,
-                        from: pid(2),
-                        reason,
-                    };
+                    let down = Signal::Down { reference, from: pid(2), reason };
                     self.to_watcher.push_back(down);
                 }
             }
             Step::Deliver(false) => {
-                self.to_watcher
-                    .pop_front()
-                    .map(|signal| self.watcher.deliver(signal));
+                self.to_watcher.pop_front().map(|signal| self.watcher.deliver(signal));
             }
             Step::Demonitor(..) | Step::Die => {}
         }

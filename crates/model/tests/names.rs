@@ -44,11 +44,7 @@ impl List {
     }
 
     fn names_of(&self, pid: Pid) -> Vec<String> {
-        self.0
-            .iter()
-            .filter(|pair| pair.1 == pid)
-            .map(|pair| pair.0.clone())
-            .collect()
+        self.0.iter().filter(|pair| pair.1 == pid).map(|pair| pair.0.clone()).collect()
     }
 }
 
@@ -115,10 +111,7 @@ fn put_takes_a_name_from_whoever_had_it() {
     names.put("clock", pid(2));
     assert_eq!(names.whereis("clock"), Some(pid(2)));
     assert!(names.names_of(pid(1)).is_empty());
-    assert!(
-        names.clear(pid(1)).is_empty(),
-        "the end of the first leaves the name"
-    );
+    assert!(names.clear(pid(1)).is_empty(), "the end of the first leaves the name");
     assert_eq!(names.whereis("clock"), Some(pid(2)));
 }
 
@@ -129,20 +122,14 @@ fn all_names_of_a_process_go_when_it_goes() {
         names.put(name, pid(serial));
     }
     assert_eq!(own(&names.clear(pid(1))), ["a", "c"]);
-    assert_eq!(
-        (names.whereis("a"), names.whereis("b")),
-        (None, Some(pid(2)))
-    );
+    assert_eq!((names.whereis("a"), names.whereis("b")), (None, Some(pid(2))));
     assert_eq!(names.len(), 1);
 }
 
 #[test]
 fn a_pid_of_another_life_of_the_node_is_another_process() {
     let mut names = Names::default();
-    let earlier = Pid {
-        incarnation: 0,
-        ..pid(1)
-    };
+    let earlier = Pid { incarnation: 0, ..pid(1) };
     names.put("clock", pid(1));
     assert!(names.clear(earlier).is_empty());
     assert_eq!(names.whereis("clock"), Some(pid(1)));

@@ -66,17 +66,11 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
-const EACH: [Rights; 3] = [
-    Rights::SPAWN,
-    Rights::COMPILE_MODULES,
-    Rights::CREATE_CONFIGS,
-];
+const EACH: [Rights; 3] = [Rights::SPAWN, Rights::COMPILE_MODULES, Rights::CREATE_CONFIGS];
 
 fn set(chosen: [bool; 3]) -> Rights {
     let granted = EACH.into_iter().zip(chosen);
-    granted.fold(Rights::NONE, |set, (right, granted)| {
-        set.with(right, granted)
-    })
+    granted.fold(Rights::NONE, |set, (right, granted)| set.with(right, granted))
 }
 
 fn all_sets() -> impl Iterator<Item = Rights> {
@@ -146,11 +140,7 @@ fn a_child_has_exactly_the_rights_that_its_parent_has_and_it_asked_for() {
             let child = parent.narrowed(wish);
             for right in EACH {
                 let both = parent.contains(right) && wish.contains(right);
-                assert_eq!(
-                    child.contains(right),
-                    both,
-                    "{parent:?}, {wish:?}, {right:?}"
-                );
+                assert_eq!(child.contains(right), both, "{parent:?}, {wish:?}, {right:?}");
             }
         }
     }
@@ -163,11 +153,7 @@ fn one_right_is_granted_or_taken_without_touching_the_others() {
             for granted in [true, false] {
                 let changed = set.with(right, granted);
                 for other in EACH {
-                    let expected = if other == right {
-                        granted
-                    } else {
-                        set.contains(other)
-                    };
+                    let expected = if other == right { granted } else { set.contains(other) };
                     assert_eq!(changed.contains(other), expected, "{set:?}, {right:?}");
                 }
             }
@@ -177,11 +163,7 @@ fn one_right_is_granted_or_taken_without_touching_the_others() {
 
 #[test]
 fn all_is_every_right_and_none_is_in_every_set() {
-    assert_eq!(
-        EACH.into_iter()
-            .fold(Rights::NONE, |set, right| set | right),
-        Rights::ALL
-    );
+    assert_eq!(EACH.into_iter().fold(Rights::NONE, |set, right| set | right), Rights::ALL);
     for set in all_sets() {
         assert!(Rights::ALL.contains(set) && set.contains(Rights::NONE));
         assert_eq!(set.contains(Rights::ALL), set == Rights::ALL);

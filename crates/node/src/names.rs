@@ -61,7 +61,9 @@ impl Environment {
         if process.is_releasing() {
             return true;
         }
-        if names.names_of(pid).len() >= process.limits().names_max {
+        if names.names_of(pid).len() >= process.limits().names_max
+            && names.whereis(name) != Some(pid)
+        {
             return false;
         }
         names.put(name, pid);

@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lunatic_model::{
-    Delivery, ExitReason, Limits, LinkOutcome, Message, Obituary, Pid, Process as State, Ref,
-    Signal, Tag, TrapExit,
+    Delivery, ExitReason, Limits, LinkOutcome, Obituary, Pid, Process as State, Ref, Signal, Tag,
+    TrapExit,
 };
 
 use crate::environment::Environment;
@@ -261,18 +261,6 @@ impl Process {
     /// A future that ends after `delay`.
     pub fn sleep(&self, delay: Duration) -> Sleep {
         self.environment.node().timers().sleep(delay)
-    }
-
-    /// Sends a message later, also if this process is dead by then. At a limit of timers the
-    /// reason to end is returned.
-    pub fn send_after(
-        self: &Arc<Self>,
-        to: Pid,
-        mut message: Message,
-        delay: Duration,
-    ) -> Result<u64, ExitReason> {
-        message.from = Some(self.pid);
-        self.environment.node().timers().send_after(self, to, message, delay)
     }
 
     /// Cancels what [`Process::send_after`] began; false if it is too late.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use lunatic_model::{Delivery, Message, Pid, Process as State, Signal};
+use lunatic_model::{Delivery, ExitReason, Message, Pid, Process as State, Signal};
 
 use crate::process::Process;
 
@@ -27,6 +28,43 @@ impl Process {
             }
         })
         .await;
+    }
+
+    /// Waits while the mailbox of `to` is full. What fires later never waits, so it waits here,
+    /// where it is made. If it is its own mailbox, this process ends: nobody else makes room.
+    async fn wait_for_room(self: &Arc<Self>, to: Pid) {
+        let mut line = InLine { sender: self, to, place: None };
+        std::future::poll_fn(|_| {
+            let Some(receiver) = self.environment().find(to) else { return Poll::Ready(()) };
+            receiver.with_state(|state| {
+                if state.has_room() {
+                    Poll::Ready(())
+                } else if to == self.pid() {
+                    state.end(ExitReason::Limit("mailbox_limit"));
+                    Poll::Ready(())
+                } else {
+                    line.place = Some(state.wait_for_room(self.pid(), 0, line.place));
+                    Poll::Pending
+                }
+            })
+        })
+        .await;
+    }
+
+    /// Sends a message later, also if this process is dead by then. Waits while the receiver's
+    /// mailbox is full. At a limit of timers the reason to end is returned.
+    pub async fn send_after(
+        self: &Arc<Self>,
+        to: Pid,
+        mut message: Message,
+        delay: Duration,
+    ) -> Result<u64, ExitReason> {
+        self.wait_for_room(to).await;
+        if let Some(reason) = self.exit_reason() {
+            return Err(reason);
+        }
+        message.from = Some(self.pid());
+        self.environment().node().timers().send_after(self, to, message, delay)
     }
 
     /// Sends a message unless the receiver's mailbox is full; then it comes back.

@@ -242,8 +242,8 @@ fn exits_downs_and_timers_never_wait() {
         receiver.monitor(ended.pid());
         ended.join().await;
         root.exit(receiver.pid(), custom("asked to"));
-        root.send_after(receiver.pid(), message(READY, 1), Duration::ZERO).unwrap();
-        root.send_after(root.pid(), message(READY, 2), Duration::ZERO).unwrap();
+        root.send_after(receiver.pid(), message(READY, 1), Duration::ZERO).await.unwrap();
+        root.send_after(root.pid(), message(READY, 2), Duration::ZERO).await.unwrap();
         next(&root).await;
         root.send(receiver.pid(), message(GO, 0)).await;
         assert_eq!(receiver.join().await, ExitReason::Normal);

@@ -19,7 +19,7 @@ fn a_timer_fires_not_before_its_time() {
             for micros in [0, 1, 50, 333, 1000, 5000, 20_000] {
                 let delay = Duration::from_micros(micros);
                 let start = Instant::now();
-                root.send_after(root.pid(), message(READY, micros), delay).unwrap();
+                root.send_after(root.pid(), message(READY, micros), delay).await.unwrap();
                 assert_eq!(read(&next(&root).await), (root.pid(), micros));
                 assert!(start.elapsed() >= delay);
 
@@ -38,10 +38,10 @@ fn a_timer_fires_not_before_its_time() {
 #[test]
 fn a_timer_is_cancelled_once_and_then_sends_nothing() {
     run(2, |root| async move {
-        let cancelled = root.send_after(root.pid(), message(READY, 0), HOUR).unwrap();
+        let cancelled = root.send_after(root.pid(), message(READY, 0), HOUR).await.unwrap();
         assert!(root.cancel_timer(cancelled));
         assert!(!root.cancel_timer(cancelled));
-        let fired = root.send_after(root.pid(), message(READY, 1), Duration::ZERO).unwrap();
+        let fired = root.send_after(root.pid(), message(READY, 1), Duration::ZERO).await.unwrap();
         assert_eq!(read(&next(&root).await).1, 1);
         assert!(!root.cancel_timer(fired));
         assert!(!root.cancel_timer(u64::MAX));
@@ -55,7 +55,8 @@ fn cancel_says_whether_the_message_comes() {
         run(workers, |root| async move {
             for number in 0..3000 {
                 let delay = Duration::from_nanos(number * 7 % 2000);
-                let timer = root.send_after(root.pid(), message(READY, number), delay).unwrap();
+                let timer =
+                    root.send_after(root.pid(), message(READY, number), delay).await.unwrap();
                 if number % 3 == 0 {
                     yield_now().await;
                 }
@@ -72,7 +73,7 @@ fn cancel_says_whether_the_message_comes() {
 fn another_process_cannot_cancel_a_timer() {
     run(2, |root| async move {
         let delay = Duration::from_millis(5);
-        let timer = root.send_after(root.pid(), message(READY, 4), delay).unwrap();
+        let timer = root.send_after(root.pid(), message(READY, 4), delay).await.unwrap();
         let other = spawn(root.environment(), |me| async move {
             assert!(!me.cancel_timer(timer));
             ExitReason::Normal
@@ -99,7 +100,7 @@ fn timers_fire_by_deadline_and_equal_ones_in_the_order_in_which_they_were_set() 
             for _ in 0..20 {
                 for number in 0..300 {
                     let delay = Duration::from_micros(500);
-                    root.send_after(root.pid(), message(READY, number), delay).unwrap();
+                    root.send_after(root.pid(), message(READY, number), delay).await.unwrap();
                 }
                 for expected in 0..300 {
                     assert_eq!(read(&next(&root).await).1, expected);
@@ -113,9 +114,9 @@ fn timers_fire_by_deadline_and_equal_ones_in_the_order_in_which_they_were_set() 
 #[test]
 fn a_timer_set_last_but_due_first_fires_first() {
     run(2, |root| async move {
-        root.send_after(root.pid(), message(READY, 2), Duration::from_millis(30)).unwrap();
-        root.send_after(root.pid(), message(READY, 1), Duration::from_millis(10)).unwrap();
-        root.send_after(root.pid(), message(READY, 0), Duration::ZERO).unwrap();
+        root.send_after(root.pid(), message(READY, 2), Duration::from_millis(30)).await.unwrap();
+        root.send_after(root.pid(), message(READY, 1), Duration::from_millis(10)).await.unwrap();
+        root.send_after(root.pid(), message(READY, 0), Duration::ZERO).await.unwrap();
         for expected in 0..3 {
             assert_eq!(read(&next(&root).await).1, expected);
         }
@@ -127,7 +128,7 @@ fn a_timer_survives_its_creator() {
     run(2, |root| async move {
         let to = root.pid();
         let creator = spawn(root.environment(), |me| async move {
-            me.send_after(to, message(READY, 8), Duration::from_millis(5)).unwrap();
+            me.send_after(to, message(READY, 8), Duration::from_millis(5)).await.unwrap();
             ExitReason::Normal
         });
         assert_eq!(creator.join().await, ExitReason::Normal);
@@ -140,8 +141,8 @@ fn a_timer_to_the_dead_is_dropped() {
     run(2, |root| async move {
         let dead = spawn(root.environment(), |_| async { ExitReason::Normal });
         dead.join().await;
-        root.send_after(dead.pid(), message(READY, 0), Duration::ZERO).unwrap();
-        root.send_after(root.pid(), message(READY, 1), Duration::ZERO).unwrap();
+        root.send_after(dead.pid(), message(READY, 0), Duration::ZERO).await.unwrap();
+        root.send_after(root.pid(), message(READY, 1), Duration::ZERO).await.unwrap();
         assert_eq!(read(&next(&root).await).1, 1);
     });
 }
@@ -152,12 +153,15 @@ fn a_process_has_timers_max_running_and_what_fired_or_was_cancelled_counts_no_mo
         let limits = Limits { timers_max: 3, ..Limits::default() };
         let process = spawn_with(root.environment(), limits, |me| async move {
             let set = |delay| me.send_after(me.pid(), message(READY, 0), delay);
-            let timers = [HOUR, HOUR, Duration::ZERO].map(|delay| set(delay).unwrap());
+            let mut timers = Vec::new();
+            for delay in [HOUR, HOUR, Duration::ZERO] {
+                timers.push(set(delay).await.unwrap());
+            }
             next(&me).await;
-            let third = set(HOUR).unwrap();
+            let third = set(HOUR).await.unwrap();
             assert!(me.cancel_timer(timers[0]));
-            set(HOUR).unwrap();
-            let refused = set(HOUR).unwrap_err();
+            set(HOUR).await.unwrap();
+            let refused = set(HOUR).await.unwrap_err();
             assert!(me.cancel_timer(third) && me.cancel_timer(timers[1]));
             refused
         });
@@ -194,7 +198,7 @@ fn a_sleep_cut_off_by_a_kill_is_released() {
                 sleeper.kill();
                 assert_eq!(sleeper.join().await, ExitReason::Killed);
             }
-            let timer = root.send_after(root.pid(), message(READY, 0), HOUR).unwrap();
+            let timer = root.send_after(root.pid(), message(READY, 0), HOUR).await.unwrap();
             assert!(root.cancel_timer(timer));
         }
     });
@@ -204,9 +208,9 @@ fn a_sleep_cut_off_by_a_kill_is_released() {
 fn a_node_has_timers_max_running() {
     let node = node_for_one_timer();
     let reason = run_in(&node.environment(1), |root| async move {
-        root.send_after(root.pid(), message(READY, 0), HOUR).unwrap();
+        root.send_after(root.pid(), message(READY, 0), HOUR).await.unwrap();
         let other = spawn(root.environment(), |me| async move {
-            me.send_after(me.pid(), message(READY, 0), HOUR).unwrap_err()
+            me.send_after(me.pid(), message(READY, 0), HOUR).await.unwrap_err()
         });
         other.join().await
     });

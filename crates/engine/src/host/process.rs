@@ -387,8 +387,18 @@ fn environment_id(caller: Caller<'_, State>) -> i64 {
 
 fn link_process(caller: Caller<'_, State>, tag: i64, pid: i64) -> Result<()> {
     let state = caller.data();
+    nobody_knows_it_yet(state)?;
     state.process.link(state.pid_of(pid), Tag(tag));
     end_if_exiting(&state.process)
+}
+
+/// While its start section runs, a process is not in the table, and may never be: what it is told
+/// would be lost, and what it tells others would be wrong.
+fn nobody_knows_it_yet(state: &State) -> Result<()> {
+    if state.starting {
+        bail!("a start section can neither link nor monitor: its process has not been started yet");
+    }
+    Ok(())
 }
 
 fn unlink(caller: Caller<'_, State>, pid: i64) {
@@ -398,6 +408,7 @@ fn unlink(caller: Caller<'_, State>, pid: i64) {
 
 fn monitor(caller: Caller<'_, State>, pid: i64) -> Result<()> {
     let state = caller.data();
+    nobody_knows_it_yet(state)?;
     state.process.monitor(state.pid_of(pid));
     end_if_exiting(&state.process)
 }

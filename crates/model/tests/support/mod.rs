@@ -1,10 +1,7 @@
 //! What the tests of the model share: short names for identities, messages and proptest's settings.
 //!
 //! Only this file knows how they are spelled, so that a test reads as the rule that it checks.
-#![allow(
-    dead_code,
-    reason = "every test file compiles this module and uses a part of it"
-)]
+#![allow(dead_code, reason = "every test file compiles this module and uses a part of it")]
 
 use lunatic_model::{
     Envelope, ExitReason, Filter, Limits, Message, Pid, Process, Ref, Scan, Signal, Tag,
@@ -13,20 +10,12 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 
 /// A process of this node.
 pub fn pid(serial: u64) -> Pid {
-    Pid {
-        node: 0,
-        incarnation: 1,
-        serial,
-    }
+    Pid { node: 0, incarnation: 1, serial }
 }
 
 /// A reference of this node.
 pub fn reference(serial: u64) -> Ref {
-    Ref {
-        node: 0,
-        incarnation: 1,
-        serial,
-    }
+    Ref { node: 0, incarnation: 1, serial }
 }
 
 /// A process with the default limits.
@@ -36,21 +25,12 @@ pub fn process(serial: u64) -> Process {
 
 /// A message of the process `from` with `size` bytes of data.
 pub fn message(from: u64, tag: i64, size: usize) -> Message {
-    Message {
-        tag: Tag(tag),
-        from: Some(pid(from)),
-        data: vec![7; size],
-        resources: Vec::new(),
-    }
+    Message { tag: Tag(tag), from: Some(pid(from)), data: vec![7; size], resources: Vec::new() }
 }
 
 /// An exit signal through a link.
 pub fn link_exit(from: u64, reason: ExitReason) -> Signal {
-    Signal::Exit {
-        from: pid(from),
-        reason,
-        link: true,
-    }
+    Signal::Exit { from: pid(from), reason, link: true }
 }
 
 /// A filter for these tags.
@@ -89,9 +69,5 @@ pub fn downs(envelopes: Vec<Envelope>) -> Vec<Ref> {
 /// Settings for properties; a failing case is kept beside its test file and tried first next time.
 pub fn cases(cases: u32) -> Config {
     let persistence = FileFailurePersistence::WithSource("regressions");
-    Config {
-        cases,
-        failure_persistence: Some(Box::new(persistence)),
-        ..Config::default()
-    }
+    Config { cases, failure_persistence: Some(Box::new(persistence)), ..Config::default() }
 }
