@@ -2,8 +2,8 @@
 //! layer stands in this file, translated into values of the command's own.
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
-//! [`Root`] is the first process of an environment of its own, and dropping it ends nothing; nothing
-//! here waits for guests to stop when the program ends.
+//! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
+//! nothing here waits for guests to stop when the program ends.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -336,9 +336,7 @@ fn failure(report: &ExitReport) -> Failure {
 }
 
 fn frames(reason: &ExitReason) -> Vec<String> {
-    let ExitReason::Trap(trap) = reason else {
-        return Vec::new();
-    };
+    let ExitReason::Trap(trap) = reason else { return Vec::new() };
     trap.frames.iter().map(|frame| frame.function.clone()).collect()
 }
 

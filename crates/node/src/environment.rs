@@ -18,6 +18,8 @@ use crate::process::{Body, Process};
 
 const SHARDS: usize = 32;
 
+type Shard = Mutex<HashMap<u64, Arc<Process>, BuildHasherDefault<SerialHasher>>>;
+
 /// Why a process was not spawned. Nothing is left of the attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SpawnError {
@@ -33,7 +35,7 @@ pub enum SpawnError {
 pub struct Environment {
     node: Arc<Inner>,
     public_id: u64,
-    shards: [Mutex<HashMap<u64, Arc<Process>, BuildHasherDefault<SerialHasher>>>; SHARDS],
+    shards: [Shard; SHARDS],
     directory: Directory,
     closing: AtomicBool,
 }
@@ -101,10 +103,7 @@ impl Environment {
         process.wake_by_ref();
     }
 
-    fn shard(
-        &self,
-        serial: u64,
-    ) -> &Mutex<HashMap<u64, Arc<Process>, BuildHasherDefault<SerialHasher>>> {
+    fn shard(&self, serial: u64) -> &Shard {
         &self.shards[(serial % SHARDS as u64) as usize]
     }
 
@@ -126,9 +125,8 @@ impl Environment {
 
     /// Live processes.
     pub fn processes(&self) -> Vec<Pid> {
-        let pids = |shard: &Mutex<HashMap<u64, Arc<Process>, _>>| {
-            lock(shard).values().map(|process| process.pid()).collect::<Vec<_>>()
-        };
+        let pids =
+            |shard: &Shard| lock(shard).values().map(|process| process.pid()).collect::<Vec<_>>();
         self.shards.iter().flat_map(pids).collect()
     }
 

@@ -223,10 +223,11 @@ impl Shared {
 
     fn start_pulse(&self) {
         // Ordered after this worker left the sleepers: the pulse looks at both the other way round.
-        if !self.pulsing.load(Ordering::SeqCst) && !self.pulsing.swap(true, Ordering::SeqCst) {
-            if let Some(pulse) = self.pulse.get() {
-                pulse.unpark();
-            }
+        if !self.pulsing.load(Ordering::SeqCst)
+            && !self.pulsing.swap(true, Ordering::SeqCst)
+            && let Some(pulse) = self.pulse.get()
+        {
+            pulse.unpark();
         }
     }
 }
@@ -263,18 +264,19 @@ fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
 fn next_local(shared: &Shared, turn: u32) -> Option<Arc<Process>> {
     // Every other turn belongs to what timers and I/O woke, so that it waits for one slice at most
     // beside processes that never pause.
-    if turn.is_multiple_of(2) && !shared.injector.is_empty() {
-        if let Some(process) = steal_from(|| shared.injector.steal()) {
-            return Some(process);
-        }
+    if turn.is_multiple_of(2)
+        && !shared.injector.is_empty()
+        && let Some(process) = steal_from(|| shared.injector.steal())
+    {
+        return Some(process);
     }
     LOCAL.with_borrow_mut(|local| {
         let local = local.as_mut()?;
-        if local.slot_turns < SLOT_TURNS_MAX {
-            if let Some(process) = local.slot.take() {
-                local.slot_turns += 1;
-                return Some(process);
-            }
+        if local.slot_turns < SLOT_TURNS_MAX
+            && let Some(process) = local.slot.take()
+        {
+            local.slot_turns += 1;
+            return Some(process);
         }
         local.slot_turns = 0;
         local.queue.pop().or_else(|| local.slot.take())

@@ -237,16 +237,52 @@ fn exits_downs_and_timers_never_wait() {
             ExitReason::Normal
         });
         receiver.set_trap_exit(TrapExit::All);
+        // Who sets a timer waits for room; what fires later does not.
+        let delay = Duration::from_millis(300);
+        root.send_after(receiver.pid(), message(READY, 1), delay).await.unwrap();
+        root.send_after(root.pid(), message(READY, 2), delay).await.unwrap();
         root.send(receiver.pid(), message(READY, 0)).await;
         let ended = spawn(root.environment(), |_| async { ExitReason::Normal });
         receiver.monitor(ended.pid());
         ended.join().await;
         root.exit(receiver.pid(), custom("asked to"));
-        root.send_after(receiver.pid(), message(READY, 1), Duration::ZERO).await.unwrap();
-        root.send_after(root.pid(), message(READY, 2), Duration::ZERO).await.unwrap();
         next(&root).await;
         root.send(receiver.pid(), message(GO, 0)).await;
         assert_eq!(receiver.join().await, ExitReason::Normal);
+    });
+}
+
+#[test]
+fn who_sets_a_timer_for_a_full_mailbox_waits_and_one_for_its_own_ends() {
+    run(1, |root| async move {
+        let receiver = spawn_receiver(&root, room_for(1), |me| async move {
+            let numbers = [read(&next(&me).await).1, read(&next(&me).await).1];
+            assert_eq!(numbers, [0, 1]);
+            ExitReason::Normal
+        });
+        root.send(receiver.pid(), message(READY, 0)).await;
+        let setter = spawn(root.environment(), {
+            let to = receiver.pid();
+            move |me| async move {
+                me.send_after(to, message(READY, 1), Duration::ZERO).await.unwrap();
+                ExitReason::Normal
+            }
+        });
+        settle().await;
+        assert!(setter.ended().is_none());
+        root.send(receiver.pid(), message(GO, 0)).await;
+        assert_eq!(setter.join().await, ExitReason::Normal);
+        assert_eq!(receiver.join().await, ExitReason::Normal);
+        let flooder = spawn_with(root.environment(), room_for(3), |me| async move {
+            loop {
+                if let Err(reason) =
+                    me.send_after(me.pid(), message(READY, 1), Duration::ZERO).await
+                {
+                    break reason;
+                }
+            }
+        });
+        assert_eq!(flooder.join().await, ExitReason::Limit("mailbox_limit"));
     });
 }
 

@@ -297,11 +297,10 @@ async fn member(me: Arc<Process>, next_one: Arc<Mutex<Pid>>, mut random: Random,
         }
         let number = read(&envelope.unwrap()).1 + 1;
         match random.below(3) {
-            0 => drop(me.send_after(
-                next_one(),
-                message(READY, number),
-                Duration::from_micros(random.below(100)),
-            )),
+            0 => {
+                let delay = Duration::from_micros(random.below(100));
+                me.send_after(next_one(), message(READY, number), delay).await.unwrap();
+            }
             1 => {
                 me.sleep(Duration::from_micros(random.below(100))).await;
                 me.send(next_one(), message(READY, number)).await;

@@ -97,7 +97,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_a_macro_writes_is_read_back(
-            ignored: bool, text in proptest::option::of("[^\\\\]*"), name in "[a-z]+(::[a-z_]+){1,3}"
+            ignored: bool,
+            text in proptest::option::of("[^\\\\]*"),
+            name in "[a-z]+(::[a-z_]+){1,3}"
         ) {
             let ignore = if ignored { "#ignore_" } else { "" };
             let panic = match &text {
