@@ -27,8 +27,8 @@ pub enum ModuleError {
     Text(String),
     /// A component, not a core module.
     #[error(
-        "this is a WebAssembly component, but processes are spawned from core modules: build it for \
-         wasm32-wasip1 instead of wasm32-wasip2"
+        "this is a WebAssembly component, but processes are spawned from core modules: build it \
+         for wasm32-wasip1 instead of wasm32-wasip2"
     )]
     Component,
     /// It is not a valid module, or uses what is not supported.

@@ -90,8 +90,8 @@ impl Engines {
             .consume_fuel(kind.metered)
             .max_wasm_stack(WASM_STACK_BYTES)
             .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES)
-            // Reading debug information takes tens of milliseconds, before anybody hears of the trap;
-            // names of functions come without it.
+            // Reading debug information takes tens of milliseconds, before anybody hears of the
+            // trap; names of functions come without it.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(std::num::NonZero::new(64))
             .wasm_multi_memory(true)

@@ -49,7 +49,8 @@ limits! {
     /// Bytes of linear memory. At the limit `memory.grow` gives -1, and a module that starts with
     /// more cannot be spawned.
     memory_bytes_max: u64 = 1 << 32,
-    /// Wasm instructions, counted only where this is not `u64::MAX`. At the limit the process traps.
+    /// Wasm instructions, counted only where this is not `u64::MAX`. At the limit the process
+    /// ends with this reason.
     fuel_max: u64 = u64::MAX,
     /// Elements of all tables of the instance. At the limit `table.grow` gives -1.
     table_elements_max: u64 = 100_000,
@@ -71,9 +72,10 @@ limits! {
     names_max: usize = 1024,
     /// Error resources not yet dropped. At the limit it ends with this reason.
     errors_max: usize = 10_000,
-    /// Entries in each other resource table. At the limit making one is an error or ends the process.
+    /// Entries in each other resource table. At the limit the process ends with this reason.
     resources_max: usize = 10_000,
-    /// Nested calls of `lunatic::trap::catch`, each with a stack of its own. At the limit a call traps.
+    /// Nested calls of `lunatic::trap::catch`, each with a stack of its own. At the limit a call
+    /// traps.
     catch_depth_max: u32 = 16,
 }
 

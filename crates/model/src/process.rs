@@ -3,8 +3,8 @@
 //! [`Process::deliver`] is OTP's table of what a received signal does, as match arms in the order
 //! of the table. It runs under the lock of its process, calls nobody, and returns what is to be
 //! done. The life of a process is: running → exiting (the first reason that ends it is kept, later
-//! ones are ignored) → dead ([`Process::die`]); from then on every signal comes back to its sender's
-//! side undelivered, which answers with `noproc`.
+//! ones are ignored) → dead ([`Process::die`]); from then on every signal comes back to its
+//! sender's side undelivered, which answers with `noproc`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -318,8 +318,8 @@ impl Process {
         self.mailbox.len()
     }
 
-    /// Whether the mailbox has room: who sets a timer for a message waits for that, since the message
-    /// itself never waits.
+    /// Whether the mailbox has room: who sets a timer for a message waits for that, since the
+    /// message itself never waits.
     pub fn has_room(&self) -> bool {
         self.dead || !self.is_full_for(0)
     }

@@ -1,6 +1,7 @@
 //! Exit reasons: why a process ended, as a value that carries its cause.
 //!
-//! A reason is cloned to every link and monitor of a process, so what is large sits behind an `Arc`.
+//! A reason is cloned to every link and monitor of a process, so what is large sits behind an
+//! `Arc`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ pub enum ExitReason {
     Normal,
     /// An orderly stop was asked for.
     Shutdown,
-    /// `kill`: as the reason of an exit signal that is not from a link, it cannot be trapped. Through
-    /// a link it is an ordinary reason.
+    /// `kill`: as the reason of an exit signal that is not from a link, it cannot be trapped.
+    /// Through a link it is an ordinary reason.
     Kill,
     /// The process was killed. What others hear of a process that received `Kill`.
     Killed,

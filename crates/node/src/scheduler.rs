@@ -113,7 +113,8 @@ impl Scheduler {
         Ok(Scheduler { shared, threads: Mutex::new(threads) })
     }
 
-    /// Queues a process that became ready: in the slot of the running worker, if this thread is one.
+    /// Queues a process that became ready: in the slot of the running worker, if this thread is
+    /// one.
     pub(crate) fn ready(&self, process: Arc<Process>) {
         self.shared.ready(process);
     }
@@ -137,7 +138,8 @@ impl Scheduler {
                 let _ = worker.join();
             }
         }
-        // The pulse goes on until then: without it a body that loops would never let its worker end.
+        // The pulse goes on until then: without it a body that loops would never let its worker
+        // end.
         self.shared.stopped.store(true, Ordering::SeqCst);
         if let Some(pulse) = pulse {
             pulse.thread().unpark();

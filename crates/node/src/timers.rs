@@ -42,9 +42,18 @@ struct Queue {
     last_id: u64,
 }
 
+/// A message that is to be sent.
+struct Later {
+    id: u64,
+    owner: Arc<Process>,
+    environment: Weak<Environment>,
+    to: Pid,
+    message: Message,
+}
+
 enum Due {
     Wake(Waker),
-    Send { id: u64, owner: Arc<Process>, environment: Weak<Environment>, to: Pid, message: Message },
+    Send(Later),
 }
 
 impl Timers {
@@ -125,7 +134,7 @@ impl Timers {
                 let now = self.now();
                 while batch.len() < BATCH {
                     let Some(due) = queue.due.pop_due(now) else { break };
-                    if let Due::Send { id, .. } = &due {
+                    if let Due::Send(Later { id, .. }) = &due {
                         queue.keys.remove(id);
                     }
                     batch.push(due);
@@ -194,7 +203,7 @@ impl Timers {
         let id = queue.last_id;
         let environment = Arc::downgrade(owner.environment());
         owner.count_timer(1);
-        let due = Due::Send { id, owner: owner.clone(), environment, to, message };
+        let due = Due::Send(Later { id, owner: owner.clone(), environment, to, message });
         let key = self.set(&mut queue, self.deadline_in(delay), due);
         queue.keys.insert(id, (owner.pid(), key));
         Ok(id)
@@ -213,7 +222,7 @@ impl Timers {
             self.publish_next(&queue);
             cancelled
         };
-        if let Some(Due::Send { owner, .. }) = &cancelled {
+        if let Some(Due::Send(Later { owner, .. })) = &cancelled {
             owner.count_timer(-1);
         }
         cancelled.is_some()
@@ -223,7 +232,7 @@ impl Timers {
 fn fire(due: Due) {
     match due {
         Due::Wake(waker) => waker.wake(),
-        Due::Send { owner, environment, to, message, .. } => {
+        Due::Send(Later { owner, environment, to, message, .. }) => {
             owner.count_timer(-1);
             if let Some(environment) = environment.upgrade() {
                 environment.signal(to, Signal::Timer(message));

@@ -104,6 +104,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
         sock_send(fd: u32, iovs: u32, count: u32, flags: u32, sent: u32);
         sock_shutdown(fd: u32, how: u32);
     }
+    link_waiting(linker)
+}
+
+fn link_waiting(linker: &mut Linker<State>) -> Result<()> {
     link_waiting_calls! { linker:
         fd_advise(fd: u32, offset: u64, length: u64, advice: u32);
         fd_allocate(fd: u32, offset: u64, length: u64);
