@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::CliError;
+use crate::runtime;
 use crate::status;
 
 /// Where a root process starts unless `--entry` says otherwise.
@@ -141,6 +142,11 @@ pub struct NodeArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_memory: Option<u64>,
 
+    /// Set a limit by its name, such as mailbox_messages_max=1000 (repeatable; docs/semantics.md
+    /// lists them); it holds for the root and, as at most, for all its descendants
+    #[arg(long = "limit", value_name = "NAME=N", value_parser = limit)]
+    pub limits: Vec<(String, u64)>,
+
     /// Threads that run processes (one for each CPU)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
@@ -254,6 +260,17 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a size in bytes; K, M and G stand for powers of 1024.
+fn limit(text: &str) -> Result<(String, u64), String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err("expected NAME=N, such as mailbox_messages_max=1000".into());
+    };
+    let known: Vec<_> = runtime::limit_names().collect();
+    if !known.contains(&name) {
+        return Err(format!("there is no limit of this name; there are {}", known.join(", ")));
+    }
+    Ok((name.to_owned(), size(value)?))
+}
+
 fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),

@@ -26,8 +26,8 @@ pub struct GuestSpec {
     pub env: Vec<(String, String)>,
     /// Its directories in the order of their descriptors, from 3 on.
     pub preopens: Vec<Preopen>,
-    /// Largest linear memory in bytes, where one is set.
-    pub memory_bytes_max: Option<u64>,
+    /// Limits that are not the default, by name.
+    pub limits: Vec<(String, u64)>,
 }
 
 /// The guest's environment variables. `host` is this command's environment. What is left out goes

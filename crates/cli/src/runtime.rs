@@ -92,12 +92,19 @@ pub enum Cache {
     Off,
 }
 
+/// The names of all limits that can be set.
+pub fn limit_names() -> impl Iterator<Item = &'static str> {
+    Limits::NAMES.iter().chain(NodeLimits::NAMES).copied()
+}
+
 /// How to start a node.
 pub struct NodeOptions {
     /// Threads that run processes; `None` for one on each CPU.
     pub workers: Option<usize>,
     /// Where compiled code is kept.
     pub cache: Cache,
+    /// Limits that are not the default, by name; those of processes are none of the node's.
+    pub limits: Vec<(String, u64)>,
     /// Who prints the reports of processes that fail, if anybody.
     pub reporter: Option<Reporter>,
 }
@@ -124,7 +131,10 @@ impl Node {
             Cache::Directory(path) => engine::CachePolicy::Directory(path),
             Cache::Off => engine::CachePolicy::Off,
         };
-        let limits = NodeLimits::default();
+        let mut limits = NodeLimits::default();
+        for (name, value) in &options.limits {
+            limits.set(name, *value);
+        }
         let options = engine::Options { workers: options.workers, cache, limits, observer };
         match engine::Runtime::new(options) {
             Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
@@ -152,11 +162,7 @@ impl Node {
         environment_id: u64,
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
-        let mut limits = Limits::default();
-        if let Some(bytes) = guest.memory_bytes_max {
-            limits.memory_bytes_max = limits.memory_bytes_max.min(bytes);
-        }
-        let config = engine::ProcessConfig::root(guest.wasi.clone()).with_limits(limits);
+        let config = engine::ProcessConfig::root(guest.wasi.clone()).with_limits(guest.limits);
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -209,7 +215,7 @@ impl Program {
 #[derive(Clone)]
 pub struct Guest {
     wasi: wasi::WasiConfig,
-    memory_bytes_max: Option<u64>,
+    limits: Limits,
     capture: Option<Capture>,
 }
 
@@ -232,7 +238,11 @@ impl Guest {
         config.set_stdin(stdio::stdin());
         config.set_stdout(stdio::stdout());
         config.set_stderr(stdio::stderr());
-        Ok(Guest { wasi: config, memory_bytes_max: spec.memory_bytes_max, capture: None })
+        let mut limits = Limits::default();
+        for (name, value) in &spec.limits {
+            limits.set(name, *value);
+        }
+        Ok(Guest { wasi: config, limits, capture: None })
     }
 
     /// The same with a fresh buffer instead of standard output and error. With `echo`, what goes

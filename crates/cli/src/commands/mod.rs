@@ -33,8 +33,14 @@ fn guest_spec(
         args: Vec::new(),
         env: guest::environment(guest, std::env::vars_os(), note)?,
         preopens: guest::directories(guest, default_dir)?,
-        memory_bytes_max: node.max_memory,
+        limits: limits(node),
     })
+}
+
+/// The limits that flags set, by name.
+fn limits(flags: &NodeArgs) -> Vec<(String, u64)> {
+    let memory = flags.max_memory.map(|bytes| ("memory_bytes_max".to_owned(), bytes));
+    flags.limits.iter().cloned().chain(memory).collect()
 }
 
 /// Starts a node as the flags say.
@@ -44,7 +50,8 @@ fn start_node(flags: &NodeArgs, reporter: Option<Reporter>) -> Result<Node, CliE
         (Some(directory), false) => Cache::Directory(directory.clone()),
         (None, false) => Cache::Default,
     };
-    Node::start(NodeOptions { workers: flags.workers.map(usize::from), cache, reporter })
+    let workers = flags.workers.map(usize::from);
+    Node::start(NodeOptions { workers, cache, limits: limits(flags), reporter })
 }
 
 /// Compiles a module under a progress line.

@@ -73,7 +73,21 @@ fn a_root_that_is_killed_has_status_137_and_a_sentence() {
 fn memory_over_the_flag_is_refused() {
     let sandbox = Sandbox::with(r#"(func (export "_start"))"#);
     sandbox.run("--max-memory 1 a.wat").expect_error(66, &["`_start` cannot be started"]);
+    let limited = sandbox.run("--limit memory_bytes_max=64K a.wat");
+    limited.expect_error(66, &["`_start` cannot be started"]);
 }
+
+#[test]
+fn a_limit_of_the_node_or_of_processes_is_set_by_its_name() {
+    let sandbox = Sandbox::with(HELLO_FAILING);
+    let full = sandbox.run("--limit processes_max=0 a.wat");
+    full.expect_error(66, &["processes_max = 0"]);
+    let unknown = sandbox.run("--limit no_such_limit=1 a.wat");
+    unknown.expect_error(2, &["there is no limit of this name", "mailbox_messages_max"]);
+    sandbox.run("--limit message_bytes_max a.wat").expect_error(2, &["expected NAME=N"]);
+}
+
+const HELLO_FAILING: &str = r#"(func (export "_start"))"#;
 
 const CRASHING_CHILD: &str = r#"
     (data (i32.const 64) "crash")
