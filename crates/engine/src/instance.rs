@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lunatic_model::{ExitReason, Tag};
 use lunatic_node::{Body, Environment, Process};
-use wasmtime::{Func, Instance, Store, Val, ValType};
+use wasmtime::{Func, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
 use crate::config::ProcessConfig;
@@ -42,6 +42,19 @@ pub(crate) struct SpawnRequest {
     pub(crate) params: Vec<Val>,
 }
 
+/// The pulse has beaten since the deadline was set. A process that was waiting then has just begun
+/// its turn: it gets a whole slice, instead of giving way before it has done anything.
+fn give_way(state: &mut State) -> UpdateDeadline {
+    let turn = state.process.turns();
+    if state.slice_of_turn != turn {
+        state.slice_of_turn = turn;
+        return UpdateDeadline::Continue(1);
+    }
+    // The slice of the next turn starts with the yield itself.
+    state.slice_of_turn = turn.wrapping_add(1);
+    UpdateDeadline::Yield(1)
+}
+
 /// Spawns a process; with `link`, linked to its parent before its first step.
 pub(crate) async fn spawn(
     runtime: &Arc<Shared>,
@@ -58,7 +71,7 @@ pub(crate) async fn spawn(
     let engine = artifact.module().engine();
     let mut store = Store::try_new(engine, state).map_err(failed)?;
     store.limiter(|state| state);
-    store.epoch_deadline_async_yield_and_update(1);
+    store.epoch_deadline_callback(|mut store| Ok(give_way(store.data_mut())));
     store.set_epoch_deadline(1);
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;

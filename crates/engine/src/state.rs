@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) catch_depth: u32,
     /// The start section runs: nothing may be spawned from there.
     pub(crate) starting: bool,
+    /// The turn of the process whose slice the current deadline ends.
+    pub(crate) slice_of_turn: u32,
     pub(crate) memory_bytes: u64,
     /// The growth that was allowed last: it is taken back if there is no memory for it.
     pub(crate) memory_growth: u64,
@@ -80,6 +82,7 @@ impl State {
             slot: Slot::Empty,
             catch_depth: 0,
             starting: true,
+            slice_of_turn: 0,
             memory_bytes: 0,
             memory_growth: 0,
             table_elements: 0,

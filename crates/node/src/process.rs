@@ -12,7 +12,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub struct Process {
     limits: Arc<Limits>,
     state: Mutex<State>,
     turn: AtomicU8,
+    /// Turns so far, wrapping. Only the worker that runs the process writes it.
+    turns: AtomicU32,
     /// Follows the state, to be read without the lock.
     exiting: AtomicBool,
     releasing: AtomicBool,
@@ -85,6 +87,7 @@ impl Process {
             state: Mutex::new(State::new(pid, limits.clone())),
             limits,
             turn: AtomicU8::new(IDLE),
+            turns: AtomicU32::new(0),
             exiting: AtomicBool::new(false),
             releasing: AtomicBool::new(false),
             timers: AtomicUsize::new(0),
@@ -341,9 +344,16 @@ impl Process {
         }
     }
 
+    /// The number of the current turn, wrapping: a body that is asked to give way can tell whether
+    /// it has just begun.
+    pub fn turns(&self) -> u32 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
     /// One turn.
     pub(crate) fn run(self: Arc<Self>) {
         self.turn.swap(RUNNING, Ordering::AcqRel);
+        self.turns.store(self.turns().wrapping_add(1), Ordering::Relaxed);
         let again = self.take_turn();
         // Never IDLE between two turns: a waker would queue it a second time.
         let idle = || {
