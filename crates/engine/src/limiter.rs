@@ -1,5 +1,7 @@
 //! What an instance may allocate: linear memory and tables, by the limits of its process.
 
+use std::ops::Range;
+
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::state::State;
@@ -9,38 +11,24 @@ const MEMORIES_MAX: usize = 16;
 const TABLES_MAX: usize = 64;
 
 impl ResourceLimiter for State {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let growth = (desired - current) as u64;
-        let total = self.memory_bytes.saturating_add(growth);
-        let allowed = total <= self.process.limits().memory_bytes_max;
-        if allowed {
-            self.memory_bytes = total;
-            self.memory_growth = growth;
-        }
-        Ok(allowed)
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        let max = self.process.limits().memory_bytes_max;
+        Ok(grows(&mut self.memory_bytes, current..desired, maximum, max))
     }
 
-    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> Result<()> {
-        tracing::warn!(pid = %self.process.pid(), "no memory for a process: {error}");
-        self.memory_bytes -= std::mem::take(&mut self.memory_growth);
-        Ok(())
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let growth = (desired - current) as u64;
-        let total = self.table_elements.saturating_add(growth);
-        let allowed = total <= self.process.limits().table_elements_max;
-        if allowed {
-            self.table_elements = total;
-            self.table_growth = growth;
-        }
-        Ok(allowed)
-    }
-
-    /// The table's own maximum is checked after the limit.
-    fn table_grow_failed(&mut self, _: wasmtime::Error) -> Result<()> {
-        self.table_elements -= std::mem::take(&mut self.table_growth);
-        Ok(())
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        let max = self.process.limits().table_elements_max;
+        Ok(grows(&mut self.table_elements, current..desired, maximum, max))
     }
 
     fn instances(&self) -> usize {
@@ -54,4 +42,18 @@ impl ResourceLimiter for State {
     fn tables(&self) -> usize {
         TABLES_MAX
     }
+}
+
+/// Adds a growth to what all memories (or tables) of a process have, if it may grow.
+///
+/// Nobody tells whether an allowed growth succeeded, and failures are told also for growth that was
+/// never asked here, so what is counted once stays counted. Hence the declared maximum is checked
+/// here, too: only growth for which the machine has no memory is counted for nothing.
+fn grows(total: &mut u64, change: Range<usize>, maximum: Option<usize>, max: u64) -> bool {
+    let new = total.saturating_add(change.len() as u64);
+    let allowed = new <= max && maximum.is_none_or(|maximum| change.end <= maximum);
+    if allowed {
+        *total = new;
+    }
+    allowed
 }

@@ -28,11 +28,7 @@ pub(crate) struct State {
     /// The turn of the process whose slice the current deadline ends.
     pub(crate) slice_of_turn: u32,
     pub(crate) memory_bytes: u64,
-    /// The growth that was allowed last: it is taken back if there is no memory for it.
-    pub(crate) memory_growth: u64,
     pub(crate) table_elements: u64,
-    /// As `memory_growth`, for tables.
-    pub(crate) table_growth: u64,
     tables: Option<Box<Tables>>,
     wasi: Option<Box<Wasi>>,
 }
@@ -84,9 +80,7 @@ impl State {
             starting: true,
             slice_of_turn: 0,
             memory_bytes: 0,
-            memory_growth: 0,
             table_elements: 0,
-            table_growth: 0,
             tables: None,
             wasi: None,
         }

@@ -6,7 +6,9 @@ use lunatic_engine::{
 use lunatic_wasi::WasiConfig;
 
 use crate::common::guest::{module, module_with};
-use crate::common::{check, config, passes, reason, reason_limited, run, run_with, shared, traps};
+use crate::common::{
+    check, config, passes, passes_limited, reason, reason_limited, run, run_with, shared, traps,
+};
 
 /// The shared runtime spawns, and what it spawns answers.
 fn alive() {
@@ -199,6 +201,19 @@ fn memory_and_tables_grow_to_their_limits_and_no_further() {
             (call $is (table.grow $one (ref.null func) (i32.const 99994)) (i32.const 1))
             (call $is (table.grow $one (ref.null func) (i32.const 1)) (i32.const -1)))"#,
     );
+    alive();
+}
+
+#[test]
+fn growth_that_can_never_be_does_not_win_back_what_was_granted() {
+    let program = r#"(func (export "_start") (local $i i32)
+        (loop $more
+            (drop (memory.grow (i32.const 1)))
+            (call $is (memory.grow (i32.const 0x10000)) (i32.const -1))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $more (i32.lt_u (local.get $i) (i32.const 100))))
+        (call $is (memory.size) (i32.const 4)))"#;
+    passes_limited(program, |limits, _| limits.memory_bytes_max = 0x4_0000);
     alive();
 }
 
