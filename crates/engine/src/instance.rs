@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lunatic_model::{ExitReason, Tag};
 use lunatic_node::{Body, Environment, Process};
-use wasmtime::{Func, Instance, Store, UpdateDeadline, Val, ValType};
+use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
 use crate::config::ProcessConfig;
@@ -89,35 +89,29 @@ async fn run(
     entry: Arc<str>,
     params: Vec<Val>,
 ) -> ExitReason {
-    let function = match entry_function(&mut store, instance, &entry, &params) {
-        Ok(function) => function,
-        Err(text) => return ExitReason::Error(text.into()),
+    let Some(function) = instance.get_func(&mut store, &entry) else {
+        return ExitReason::Error(format!("the module exports no function `{entry}`").into());
     };
-    exit::reason(function.call_async(&mut store, &params, &mut []).await)
+    let result = function.call_async(&mut store, &params, &mut []).await;
+    // Only looked at when the call failed, since it costs more than most spawns can spare. A call
+    // with the wrong types has not run at all.
+    if result.is_err()
+        && let Some(text) = mismatch(&function.ty(&store), &entry, &params)
+    {
+        return ExitReason::Error(text.into());
+    }
+    exit::reason(result)
 }
 
-fn entry_function(
-    store: &mut Store<State>,
-    instance: Instance,
-    entry: &str,
-    params: &[Val],
-) -> Result<Func, String> {
-    let Some(function) = instance.get_func(&mut *store, entry) else {
-        return Err(format!("the module exports no function `{entry}`"));
-    };
-    let ty = function.ty(&*store);
+/// What is wrong with the type of an entry function, if anything.
+fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
     if ty.results().len() > 0 {
-        return Err(format!("the function `{entry}` gives results, which nobody would read"));
+        return Some(format!("the function `{entry}` gives results, which nobody would read"));
     }
     let matching = ty.params().len() == params.len()
         && ty.params().zip(params).all(|(ty, param)| same_type(&ty, param));
-    if !matching {
-        return Err(format!(
-            "the function `{entry}` takes other parameters than the {} that it was given",
-            params.len()
-        ));
-    }
-    Ok(function)
+    let text = "takes other parameters than the";
+    (!matching).then(|| format!("the function `{entry}` {text} {} that it was given", params.len()))
 }
 
 fn same_type(ty: &ValType, value: &Val) -> bool {

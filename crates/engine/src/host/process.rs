@@ -12,7 +12,7 @@ use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
 use crate::host::{fail, wasi_config};
 use crate::instance::{self, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
-use crate::memory::{bytes, split, string, unsigned, write_u64};
+use crate::memory::{bytes, split, text, unsigned, write_u64};
 use crate::module::Module;
 use crate::state::State;
 use crate::tables::ConfigDraft;
@@ -291,7 +291,7 @@ async fn spawn_child(
     if unsigned(raw.name_length) > ENTRY_BYTES_MAX {
         bail!("the name of an exported function has at most {ENTRY_BYTES_MAX} bytes");
     }
-    let entry = string(caller, raw.name, raw.name_length)?.into();
+    let entry = text(split(caller)?.0, raw.name, raw.name_length)?.into();
     let params = params(bytes(split(caller)?.0, raw.params, raw.params_length)?)?;
     let config = match config {
         Ok(config) => config,
