@@ -20,6 +20,7 @@ mod instance;
 mod limiter;
 mod memory;
 mod module;
+mod net;
 mod runtime;
 mod slab;
 mod state;

@@ -64,12 +64,23 @@ pub(crate) fn text(memory: &[u8], pointer: i32, length: i32) -> Result<&str> {
 
 /// `count` integers of 64 bits from `pointer` on.
 pub(crate) fn i64s(memory: &[u8], pointer: i32, count: i32) -> Result<Vec<i64>> {
-    let length = unsigned(count)
-        .checked_mul(size_of::<i64>())
-        .ok_or_else(|| format_err!("a list of {} entries is too long", unsigned(count)))?;
-    let list = &memory[range(memory, unsigned(pointer), length)?];
-    let (entries, _) = list.as_chunks::<8>();
+    let entries = entries(memory, pointer, count)?;
     Ok(entries.iter().map(|entry| i64::from_le_bytes(*entry)).collect())
+}
+
+/// `count` entries of eight bytes from `pointer` on.
+pub(crate) fn entries(memory: &[u8], pointer: i32, count: i32) -> Result<&[[u8; 8]]> {
+    let length = unsigned(count)
+        .checked_mul(8)
+        .ok_or_else(|| format_err!("a list of {} entries is too long", unsigned(count)))?;
+    Ok(memory[range(memory, unsigned(pointer), length)?].as_chunks().0)
+}
+
+/// Traps unless the ranges lie in the memory: so that nothing is begun whose result has no place.
+/// A memory never shrinks, so that this stays true.
+pub(crate) fn check(caller: &mut Caller<'_, State>, ranges: &[(i32, usize)]) -> Result<()> {
+    let (memory, _) = split(caller)?;
+    ranges.iter().try_for_each(|(at, length)| range(memory, unsigned(*at), *length).map(drop))
 }
 
 /// Stores an integer of 64 bits.

@@ -12,6 +12,7 @@ use wasmtime::{Result, format_err};
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::module::Module;
+use crate::net::Sockets;
 
 /// The id of the permanent error "operation timed out": guest libraries drop it after a timeout.
 pub(crate) const TIMED_OUT_ERROR: u64 = 0;
@@ -27,6 +28,7 @@ pub(crate) struct Tables {
     pub(crate) errors: Table<Arc<str>>,
     pub(crate) configs: Table<ConfigDraft>,
     pub(crate) modules: Table<Module>,
+    sockets: Option<Box<Sockets>>,
 }
 
 impl Tables {
@@ -34,6 +36,10 @@ impl Tables {
         let mut tables = Tables::default();
         tables.errors.next = TIMED_OUT_ERROR + 1;
         tables
+    }
+
+    pub(crate) fn sockets(&mut self) -> &mut Sockets {
+        self.sockets.get_or_insert_default()
     }
 }
 

@@ -2,13 +2,17 @@
 //!
 //! A trap leaves the message as it was, so that a guest that catches the trap has lost nothing.
 
+use std::sync::Arc;
+
 use lunatic_model::{Filter, Message, Resource, Tag};
+use tokio::net::UdpSocket;
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
 use crate::host::process::end_if_exiting;
 use crate::host::{TIMED_OUT, timeout};
 use crate::memory::{bytes, bytes_mut, i64s, split, unsigned};
 use crate::module::Module;
+use crate::net::{Shareable, TcpConnection};
 use crate::state::{Slot, State};
 
 const NAMESPACE: &str = "lunatic::message";
@@ -27,6 +31,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "data_size", data_size)?;
     linker.func_wrap(NAMESPACE, "push_module", push_module)?;
     linker.func_wrap(NAMESPACE, "take_module", take_module)?;
+    linker.func_wrap(NAMESPACE, "push_tcp_stream", push::<TcpConnection>)?;
+    linker.func_wrap(NAMESPACE, "take_tcp_stream", take::<TcpConnection>)?;
+    linker.func_wrap(NAMESPACE, "push_udp_socket", push::<UdpSocket>)?;
+    linker.func_wrap(NAMESPACE, "take_udp_socket", take::<UdpSocket>)?;
     linker
         .func_wrap_async(NAMESPACE, "send", |caller, (pid,): (i64,)| Box::new(send(caller, pid)))?;
     linker.func_wrap_async(
@@ -125,13 +133,38 @@ fn push_module(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
 
 /// Attaches a resource and gives its index in the message.
 fn attach(state: &mut State, resource: Resource, max: usize) -> Result<i64> {
+    let index = free_index(state, max)?;
+    let (message, _) = data(state)?;
+    message.resources.push(Some(resource));
+    Ok((index as u64).cast_signed())
+}
+
+/// The index that the next resource of the message gets.
+fn free_index(state: &mut State, max: usize) -> Result<usize> {
     let (message, _) = data(state)?;
     let index = message.resources.len();
     if index >= max {
         bail!("the message holds message_resources_max = {max} resources already");
     }
-    message.resources.push(Some(resource));
-    Ok((index as u64).cast_signed())
+    Ok(index)
+}
+
+/// Moves a socket from the table to the message. It leaves the table last: a trap leaves it there.
+fn push<T: Shareable>(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let max = state.process.limits().message_resources_max;
+    T::table(state.tables().sockets()).get(id, T::WHAT)?;
+    free_index(state, max)?;
+    let socket = T::table(state.tables().sockets()).remove(id, T::WHAT)?;
+    attach(state, Resource(Box::new(socket)), max)
+}
+
+fn take<T: Shareable>(mut caller: Caller<'_, State>, index: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let max = state.process.limits().resources_max;
+    let socket = detach::<Arc<T>>(state, index, T::WHAT)?;
+    let id = T::table(state.tables().sockets()).add(socket, max, "resources_max")?;
+    Ok(id.cast_signed())
 }
 
 fn take_module(mut caller: Caller<'_, State>, index: i64) -> Result<i64> {

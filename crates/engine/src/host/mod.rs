@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod legacy;
 mod message;
 pub(crate) mod metrics;
+mod networking;
 mod process;
 mod registry;
 mod timer;
@@ -36,6 +37,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     error::link(&mut linker)?;
     message::link(&mut linker)?;
+    networking::link(&mut linker)?;
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
     registry::link(&mut linker)?;

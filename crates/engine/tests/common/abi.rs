@@ -14,11 +14,50 @@ lunatic::message get_process_id -> i64
 lunatic::message data_size -> i64
 lunatic::message push_module i64 -> i64
 lunatic::message take_module i64 -> i64
+lunatic::message push_tcp_stream i64 -> i64
+lunatic::message take_tcp_stream i64 -> i64
+lunatic::message push_udp_socket i64 -> i64
+lunatic::message take_udp_socket i64 -> i64
 lunatic::message send i64 -> i32
 lunatic::message send_receive_skip_search i64 i64 i64 -> i32
 lunatic::message receive i32 i32 i64 -> i32
 lunatic::timer send_after i64 i64 -> i64
 lunatic::timer cancel_timer i64 -> i32
+lunatic::networking resolve i32 i32 i64 i32 -> i32
+lunatic::networking drop_dns_iterator i64 ->
+lunatic::networking resolve_next i64 i32 i32 i32 i32 i32 -> i32
+lunatic::networking tcp_bind i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking drop_tcp_listener i64 ->
+lunatic::networking tcp_local_addr i64 i32 -> i32
+lunatic::networking tcp_accept i64 i32 i32 -> i32
+lunatic::networking tcp_connect i32 i32 i32 i32 i32 i64 i32 -> i32
+lunatic::networking tcp_peer_addr i64 i32 -> i32
+lunatic::networking drop_tcp_stream i64 ->
+lunatic::networking clone_tcp_stream i64 -> i64
+lunatic::networking tcp_write_vectored i64 i32 i32 i32 -> i32
+lunatic::networking tcp_peek i64 i32 i32 i32 -> i32
+lunatic::networking tcp_read i64 i32 i32 i32 -> i32
+lunatic::networking set_read_timeout i64 i64 ->
+lunatic::networking set_write_timeout i64 i64 ->
+lunatic::networking set_peek_timeout i64 i64 ->
+lunatic::networking get_read_timeout i64 -> i64
+lunatic::networking get_write_timeout i64 -> i64
+lunatic::networking get_peek_timeout i64 -> i64
+lunatic::networking tcp_flush i64 i32 -> i32
+lunatic::networking udp_bind i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking udp_local_addr i64 i32 -> i32
+lunatic::networking udp_peer_addr i64 i32 -> i32
+lunatic::networking drop_udp_socket i64 ->
+lunatic::networking udp_receive i64 i32 i32 i32 -> i32
+lunatic::networking udp_receive_from i64 i32 i32 i32 i32 -> i32
+lunatic::networking udp_connect i64 i32 i32 i32 i32 i32 i64 i32 -> i32
+lunatic::networking clone_udp_socket i64 -> i64
+lunatic::networking set_udp_socket_broadcast i64 i32 ->
+lunatic::networking get_udp_socket_broadcast i64 -> i32
+lunatic::networking set_udp_socket_ttl i64 i32 ->
+lunatic::networking get_udp_socket_ttl i64 -> i32
+lunatic::networking udp_send_to i64 i32 i32 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking udp_send i64 i32 i32 i32 -> i32
 lunatic::process compile_module i32 i32 i32 -> i32
 lunatic::process drop_module i64 ->
 lunatic::process create_config -> i64

@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod guest;
+pub mod network;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,150 @@
+//! `lunatic::networking`: names, TCP and UDP.
+//!
+//! What is common to all of them: addresses in both directions, deadlines, and results. An
+//! operation is tried once before its deadline is looked at. Places for results are checked before
+//! anything is begun. Guest memory is lent to the system only for calls that do not wait.
+
+mod dns;
+mod tcp;
+mod udp;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use lunatic_node::Sleep;
+use wasmtime::{Caller, Linker, Result, bail};
+
+use crate::host::{fail, timeout};
+use crate::memory::{bytes, split, unsigned, write_u64};
+use crate::net::{Shareable, Sockets};
+use crate::state::State;
+use crate::tables::Table;
+
+const NAMESPACE: &str = "lunatic::networking";
+/// Bytes that one call reads or writes at most: no call holds a worker for longer.
+const IO_BYTES_MAX: usize = 1 << 20;
+/// An id, or a count of bytes, in guest memory.
+const ID_BYTES: usize = 8;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    dns::link(linker)?;
+    tcp::link(linker)?;
+    udp::link(linker)
+}
+
+/// An address as guests pass it: 4 or 6, pointer to its octets, port, flow info, scope id.
+type RawAddress = (i32, i32, i32, i32, i32);
+
+fn address(caller: &mut Caller<'_, State>, raw: RawAddress) -> Result<SocketAddr> {
+    let (kind, pointer, port, flow_info, scope_id) = raw;
+    let (memory, _) = split(caller)?;
+    // Ports are 16 bits; the guest's upper ones say nothing.
+    let port = port as u16;
+    match kind {
+        4 => {
+            let mut octets = [0; 4];
+            octets.copy_from_slice(bytes(memory, pointer, 4)?);
+            Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(octets)), port))
+        }
+        6 => {
+            let mut octets = [0; 16];
+            octets.copy_from_slice(bytes(memory, pointer, 16)?);
+            let ip = Ipv6Addr::from(octets);
+            let (flow_info, scope_id) = (flow_info.cast_unsigned(), scope_id.cast_unsigned());
+            Ok(SocketAddrV6::new(ip, port, flow_info, scope_id).into())
+        }
+        _ => bail!("the type of an address is 4 or 6, not {kind}"),
+    }
+}
+
+fn sockets<'a>(caller: &'a mut Caller<'_, State>) -> &'a mut Sockets {
+    caller.data_mut().tables().sockets()
+}
+
+/// Adds to one of the socket tables.
+fn add<T>(
+    caller: &mut Caller<'_, State>,
+    table: impl FnOnce(&mut Sockets) -> &mut Table<T>,
+    value: T,
+) -> Result<u64> {
+    let state = caller.data_mut();
+    let max = state.process.limits().resources_max;
+    table(state.tables().sockets()).add(value, max, "resources_max")
+}
+
+/// The socket behind an id, or a trap.
+fn shared<T: Shareable>(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<T>> {
+    T::table(sockets(caller)).get(id, T::WHAT).cloned()
+}
+
+/// `clone_*`: another id for the same socket.
+fn clone<T: Shareable>(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
+    let socket = shared::<T>(&mut caller, id)?;
+    Ok(add(&mut caller, T::table, socket)?.cast_signed())
+}
+
+/// `drop_*`: gives the handle back; the last one closes the socket.
+fn close<T: Shareable>(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
+    T::table(sockets(&mut caller)).remove(id, T::WHAT).map(drop)
+}
+
+/// Result 0: stores the id of an iterator over one address.
+fn give_address(caller: &mut Caller<'_, State>, address: SocketAddr, pointer: i32) -> Result<i32> {
+    let addresses = vec![address].into_iter();
+    let id = add(caller, |sockets| &mut sockets.addresses, addresses)?;
+    give(caller, id, pointer)
+}
+
+/// Result 0: stores an id or a count.
+fn give(caller: &mut Caller<'_, State>, value: u64, pointer: i32) -> Result<i32> {
+    write_u64(caller, pointer, value)?;
+    Ok(0)
+}
+
+/// Result 0 with a count of bytes, or 1 with an error.
+fn give_count(
+    caller: &mut Caller<'_, State>,
+    count: io::Result<usize>,
+    what: &str,
+    pointer: i32,
+) -> Result<i32> {
+    match count {
+        Ok(count) => give(caller, count as u64, pointer),
+        Err(error) => fail(caller, format!("{what}: {error}"), pointer),
+    }
+}
+
+/// How much of a guest's buffer one call uses.
+fn at_most(length: i32) -> usize {
+    unsigned(length).min(IO_BYTES_MAX)
+}
+
+/// When an operation has to give up.
+struct Deadline(Option<Sleep>);
+
+impl Deadline {
+    /// `milliseconds` from now on; `u64::MAX` is never.
+    fn new(caller: &Caller<'_, State>, milliseconds: i64) -> Deadline {
+        Deadline(timeout(milliseconds).map(|delay| caller.data().process.sleep(delay)))
+    }
+
+    /// Does a piece of the work, which is tried once even if the deadline has passed. `None` when
+    /// it has passed and there is nothing yet.
+    async fn run<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            match &mut self.0 {
+                Some(sleep) => Pin::new(sleep).poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}

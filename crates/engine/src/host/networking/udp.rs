@@ -1,0 +1,271 @@
+//! UDP: sockets, and datagrams with and without a peer that was chosen beforehand.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::UdpSocket;
+use wasmtime::{Caller, Linker, Result, format_err};
+
+use crate::host::networking::{
+    Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
+    give_address, give_count, shared,
+};
+use crate::host::{TIMED_OUT, fail};
+use crate::memory::{bytes, bytes_mut, check, split, unsigned};
+use crate::net::Shareable;
+use crate::state::State;
+
+/// Result of `udp_peer_addr`: there is no peer.
+const NOT_CONNECTED: i32 = 1;
+/// Result of `udp_peer_addr`: something else went wrong.
+const OTHER_ERROR: i32 = 2;
+
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        "udp_bind",
+        |caller: Caller<'_, State>,
+         kind: i32,
+         at: i32,
+         port: i32,
+         flow: i32,
+         scope: i32,
+         id: i32| { udp_bind(caller, (kind, at, port, flow, scope), id) },
+    )?;
+    linker.func_wrap(NAMESPACE, "udp_local_addr", udp_local_addr)?;
+    linker.func_wrap(NAMESPACE, "udp_peer_addr", udp_peer_addr)?;
+    linker.func_wrap(NAMESPACE, "drop_udp_socket", close::<UdpSocket>)?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "udp_connect",
+        |caller,
+         (id, kind, at, port, flow, scope, timeout, out): (
+            i64,
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+            i64,
+            i32,
+        )| {
+            Box::new(udp_connect(caller, id, (kind, at, port, flow, scope), timeout, out))
+        },
+    )?;
+    linker.func_wrap(NAMESPACE, "clone_udp_socket", clone::<UdpSocket>)?;
+    link_options(linker)?;
+    link_datagrams(linker)
+}
+
+fn link_datagrams(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap_async(
+        NAMESPACE,
+        "udp_receive",
+        |caller, (id, buffer, length, out): (i64, i32, i32, i32)| {
+            Box::new(udp_receive(caller, id, (buffer, length), out, None))
+        },
+    )?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "udp_receive_from",
+        |caller, (id, buffer, length, out, from): (i64, i32, i32, i32, i32)| {
+            Box::new(udp_receive(caller, id, (buffer, length), out, Some(from)))
+        },
+    )?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "udp_send_to",
+        |caller,
+         (id, buffer, length, kind, at, port, flow, scope, out): (
+            i64,
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+        )| {
+            let to = (kind, at, port, flow, scope);
+            Box::new(udp_send(caller, id, (buffer, length), Some(to), out))
+        },
+    )?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "udp_send",
+        |caller, (id, buffer, length, out): (i64, i32, i32, i32)| {
+            Box::new(udp_send(caller, id, (buffer, length), None, out))
+        },
+    )?;
+    Ok(())
+}
+
+fn link_options(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        "set_udp_socket_broadcast",
+        |mut caller: Caller<'_, State>, id: i64, flag: i32| -> Result<()> {
+            option(socket(&mut caller, id)?.set_broadcast(flag != 0))
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        "get_udp_socket_broadcast",
+        |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
+            option(socket(&mut caller, id)?.broadcast()).map(i32::from)
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        "set_udp_socket_ttl",
+        |mut caller: Caller<'_, State>, id: i64, ttl: i32| -> Result<()> {
+            option(socket(&mut caller, id)?.set_ttl(ttl.cast_unsigned()))
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        "get_udp_socket_ttl",
+        |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
+            option(socket(&mut caller, id)?.ttl()).map(u32::cast_signed)
+        },
+    )?;
+    Ok(())
+}
+
+/// These functions have no place for an error.
+fn option<T>(result: io::Result<T>) -> Result<T> {
+    result.map_err(|error| format_err!("the option of the UDP socket cannot be used: {error}"))
+}
+
+fn socket(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<UdpSocket>> {
+    shared(caller, id)
+}
+
+fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i32> {
+    check(&mut caller, &[(id, ID_BYTES)])?;
+    let address = address(&mut caller, raw)?;
+    match bind(address) {
+        Ok(socket) => {
+            let new = add(&mut caller, UdpSocket::table, Arc::new(socket))?;
+            give(&mut caller, new, id)
+        }
+        Err(error) => {
+            fail(&mut caller, format!("cannot bind a UDP socket to {address}: {error}"), id)
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+fn udp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
+    let socket = socket(&mut caller, id)?;
+    match socket.local_addr() {
+        Ok(address) => give_address(&mut caller, address, out),
+        Err(error) => fail(&mut caller, format!("the socket has no address: {error}"), out),
+    }
+}
+
+fn udp_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
+    let socket = socket(&mut caller, id)?;
+    match socket.peer_addr() {
+        Ok(address) => give_address(&mut caller, address, out),
+        Err(error) => {
+            fail(&mut caller, format!("the socket has no peer: {error}"), out)?;
+            match error.kind() {
+                ErrorKind::NotConnected => Ok(NOT_CONNECTED),
+                _ => Ok(OTHER_ERROR),
+            }
+        }
+    }
+}
+
+/// Takes the next datagram; with `from`, stores its sender there, too.
+async fn udp_receive(
+    mut caller: Caller<'_, State>,
+    id: i64,
+    (buffer, length): (i32, i32),
+    out: i32,
+    from: Option<i32>,
+) -> Result<i32> {
+    let socket = socket(&mut caller, id)?;
+    check(&mut caller, &[(buffer, unsigned(length)), (out, ID_BYTES)])?;
+    if let Some(from) = from {
+        check(&mut caller, &[(from, ID_BYTES)])?;
+    }
+    let received = loop {
+        if let Err(error) = socket.readable().await {
+            break Err(error);
+        }
+        let (memory, _) = split(&mut caller)?;
+        let buffer = bytes_mut(memory, buffer, at_most(length))?;
+        match socket.try_recv_from(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            received => break received,
+        }
+    };
+    if let (Ok((_, sender)), Some(from)) = (&received, from) {
+        give_address(&mut caller, *sender, from)?;
+    }
+    let count = received.map(|(count, _)| count);
+    give_count(&mut caller, count, "cannot receive a datagram", out)
+}
+
+async fn udp_connect(
+    mut caller: Caller<'_, State>,
+    id: i64,
+    raw: RawAddress,
+    milliseconds: i64,
+    out: i32,
+) -> Result<i32> {
+    let socket = socket(&mut caller, id)?;
+    check(&mut caller, &[(out, ID_BYTES)])?;
+    let address = address(&mut caller, raw)?;
+    let mut deadline = Deadline::new(&caller, milliseconds);
+    match deadline.run(socket.connect(address)).await {
+        Some(Ok(())) => give(&mut caller, 0, out),
+        Some(Err(error)) => {
+            fail(&mut caller, format!("cannot set {address} as the peer: {error}"), out)
+        }
+        None => Ok(TIMED_OUT),
+    }
+}
+
+/// Sends a datagram to an address, or to the peer.
+async fn udp_send(
+    mut caller: Caller<'_, State>,
+    id: i64,
+    (buffer, length): (i32, i32),
+    to: Option<RawAddress>,
+    out: i32,
+) -> Result<i32> {
+    let socket = socket(&mut caller, id)?;
+    check(&mut caller, &[(buffer, unsigned(length)), (out, ID_BYTES)])?;
+    let to = to.map(|raw| address(&mut caller, raw)).transpose()?;
+    let sent = loop {
+        let (memory, _) = split(&mut caller)?;
+        // Not cut short: a datagram that is too large is an error of the system.
+        let datagram = bytes(memory, buffer, length)?;
+        let sent = match to {
+            Some(to) => socket.try_send_to(datagram, to),
+            None => socket.try_send(datagram),
+        };
+        match sent {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            sent => break sent,
+        }
+        if let Err(error) = socket.writable().await {
+            break Err(error);
+        }
+    };
+    let what = match to {
+        Some(to) => format!("cannot send a datagram to {to}"),
+        None => "cannot send a datagram".to_owned(),
+    };
+    give_count(&mut caller, sent, &what, out)
+}
