@@ -21,6 +21,7 @@ mod limiter;
 mod memory;
 mod module;
 mod net;
+mod prompt;
 mod runtime;
 mod slab;
 mod state;

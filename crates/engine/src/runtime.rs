@@ -1,6 +1,6 @@
 //! The runtime as others see it: load modules, make environments, spawn first processes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use lunatic_model::{ExitReason, NodeLimits, Pid};
@@ -13,6 +13,7 @@ use crate::engines::{Engines, Tier};
 use crate::host::metrics::{Metric, Metrics};
 use crate::instance::{self, SpawnError, SpawnRequest};
 use crate::module::Module;
+use crate::prompt;
 use crate::slab;
 
 /// Slots of memory that nobody needed for this long go back to the system.
@@ -81,12 +82,15 @@ impl Runtime {
         let engines = Engines::new(memories.clone(), stacks.clone())
             .map_err(|error| StartError::Engine(crate::exit::text(&error)))?;
         let engines = Arc::new(engines);
-        let pulse = engines.clone();
+        let (pulse, prompt) = (engines.clone(), Once::new());
         let node = Node::start(NodeOptions {
             workers: options.workers,
             limits: options.limits,
             observer: options.observer,
-            on_pulse: Box::new(move || pulse.beat()),
+            on_pulse: Box::new(move || {
+                prompt.call_once(prompt::ask_for_short_slices);
+                pulse.beat();
+            }),
         })?;
         let shared = Arc::new(Shared {
             artifacts: Artifacts::new(engines, cache, options.limits.module_bytes_max),
