@@ -63,7 +63,15 @@ pub fn run_all(profile: Profile) -> Result<()> {
     let lunatic = lunatic(profile)?;
     let mut reports = Vec::new();
     for binary in &binaries {
-        reports.push(run_binary(&lunatic, binary, &folder)?);
+        let mut report = run_binary(&lunatic, binary, &folder)?;
+        let found = surprises(&report);
+        if !found.is_empty() {
+            // The package's tests give a signal 10 ms to take effect, which a busy machine can
+            // exceed. What fails twice is no matter of time.
+            println!("running `{}` once more: {}", report.name, found.join("; "));
+            report = run_binary(&lunatic, binary, &folder)?;
+        }
+        reports.push(report);
     }
     print_table(&reports);
     let surprises: Vec<String> = reports.iter().flat_map(surprises).collect();
@@ -78,7 +86,8 @@ pub fn run_all(profile: Profile) -> Result<()> {
 
 fn run_binary(lunatic: &Path, binary: &TestBinary, folder: &Path) -> Result<Report> {
     let mut command = Command::new(lunatic);
-    command.arg("run").arg(&binary.module);
+    // One test at a time, so that they don't take each other's 10 ms.
+    command.arg("run").arg(&binary.module).args(["--test-threads", "1"]);
     // What `cargo test` tells its runner.
     command.current_dir(folder).env("CARGO_MANIFEST_DIR", folder);
     let finished = shell::run_limited(&mut command, LIMIT)?;
