@@ -139,12 +139,11 @@ impl Environment {
         }
     }
 
-    /// Lets a process run; false if it is dead.
-    pub(crate) fn wake(&self, pid: Pid) -> bool {
-        self.find(pid).is_some_and(|process| {
+    /// Lets a process run, if it lives.
+    pub(crate) fn wake(&self, pid: Pid) {
+        if let Some(process) = self.find(pid) {
             process.wake_by_ref();
-            true
-        })
+        }
     }
 
     pub(crate) fn remove(&self, pid: Pid) {

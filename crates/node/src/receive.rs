@@ -59,9 +59,7 @@ impl Future for Receive<'_> {
                 }
             });
             for sender in senders.into_iter().flatten().chain(next) {
-                if let Some(sender) = environment.find(sender) {
-                    sender.wake_by_ref();
-                }
+                environment.wake(sender);
             }
             match scan {
                 Scan::Found(envelope) => return Poll::Ready(Some(envelope)),

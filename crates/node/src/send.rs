@@ -132,8 +132,8 @@ impl Drop for InLine<'_> {
             state.leave_line(place);
             state.next_sender()
         });
-        if let Some(next) = next.and_then(|next| environment.find(next)) {
-            next.wake_by_ref();
+        if let Some(next) = next {
+            environment.wake(next);
         }
     }
 }
