@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
+use lunatic_model::{Access, Protocol};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, shared, sockets,
+    give, give_address, give_count, permit, shared, sockets,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, split, unsigned, write_u64};
@@ -130,6 +131,9 @@ fn listener(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<TcpListener>>
 fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i32> {
     check(&mut caller, &[(id, ID_BYTES)])?;
     let address = address(&mut caller, raw)?;
+    if let Err(text) = permit(&caller, Access::Bind, Protocol::Tcp, address) {
+        return fail(&mut caller, text, id);
+    }
     match listen(address) {
         Ok(listener) => {
             let new = add(&mut caller, |sockets| &mut sockets.listeners, Arc::new(listener))?;
@@ -191,6 +195,9 @@ async fn tcp_connect(
 ) -> Result<i32> {
     check(&mut caller, &[(id, ID_BYTES)])?;
     let address = address(&mut caller, raw)?;
+    if let Err(text) = permit(&caller, Access::Connect, Protocol::Tcp, address) {
+        return fail(&mut caller, text, id);
+    }
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(TcpStream::connect(address)).await {
         Some(Ok(socket)) => {

@@ -4,12 +4,13 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use lunatic_model::{Access, Protocol};
 use tokio::net::UdpSocket;
 use wasmtime::{Caller, Linker, Result, format_err};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
-    give_address, give_count, shared,
+    give_address, give_count, permit, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
@@ -146,6 +147,9 @@ fn socket(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<UdpSocket>> {
 fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i32> {
     check(&mut caller, &[(id, ID_BYTES)])?;
     let address = address(&mut caller, raw)?;
+    if let Err(text) = permit(&caller, Access::Bind, Protocol::Udp, address) {
+        return fail(&mut caller, text, id);
+    }
     match bind(address) {
         Ok(socket) => {
             let new = add(&mut caller, UdpSocket::table, Arc::new(socket))?;
@@ -226,6 +230,9 @@ async fn udp_connect(
     let socket = socket(&mut caller, id)?;
     check(&mut caller, &[(out, ID_BYTES)])?;
     let address = address(&mut caller, raw)?;
+    if let Err(text) = permit(&caller, Access::Connect, Protocol::Udp, address) {
+        return fail(&mut caller, text, out);
+    }
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(socket.connect(address)).await {
         Some(Ok(())) => give(&mut caller, 0, out),
@@ -247,6 +254,11 @@ async fn udp_send(
     let socket = socket(&mut caller, id)?;
     check(&mut caller, &[(buffer, unsigned(length)), (out, ID_BYTES)])?;
     let to = to.map(|raw| address(&mut caller, raw)).transpose()?;
+    if let Some(to) = to
+        && let Err(text) = permit(&caller, Access::Connect, Protocol::Udp, to)
+    {
+        return fail(&mut caller, text, out);
+    }
     let sent = loop {
         let (memory, _) = split(&mut caller)?;
         // Not cut short: a datagram that is too large is an error of the system.
