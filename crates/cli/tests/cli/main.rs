@@ -7,6 +7,7 @@
 
 mod failing;
 mod harness;
+mod network;
 mod projects;
 mod running;
 #[cfg(unix)]
