@@ -110,12 +110,12 @@ impl NetworkRights {
         })
     }
 
-    /// What has to be covered, each by one rule, before an address may be used so: the address itself
-    /// as a rule, but for the unspecified ones.
+    /// What has to be covered, each by one rule, before an address may be used so: the address
+    /// itself as a rule, but for the unspecified ones.
     ///
-    /// To take one of these is to take every address of its family, and that of IPv6 takes those of
-    /// IPv4, too. To connect there reaches this machine: its loopback addresses must be covered with
-    /// the unspecified one.
+    /// To take one of these is to take every address of its family, and that of IPv6 takes those
+    /// of IPv4, too. To connect there reaches this machine: its loopback addresses must be covered
+    /// with the unspecified one.
     pub fn needed(
         access: Access,
         protocol: Protocol,

@@ -358,7 +358,8 @@ fn a_change_of_a_configuration_is_for_the_next_child() {
 #[test]
 fn a_bound_udp_socket_receives_from_whom_it_may_not_send_to() {
     let make = format!(
-        r#"{EMPTY} (call $allow (local.get $config) (i32.const 1) @"udp:127.0.0.1") (drop (call $udp))"#
+        r#"{EMPTY} (drop (call $udp))
+        (call $allow (local.get $config) (i32.const 1) @"udp:127.0.0.1")"#
     );
     let program = format!(
         r#"(func (export "child") (param $root i64)
@@ -409,7 +410,9 @@ fn a_socket_that_arrives_in_a_message_works_with_the_peer_that_it_has() {
             (call $give_stream (i64.const 0) (local.get $child))
             (call $get (i64.const 1) @"from the child")
             (drop (call $udp)) (drop (call $udp))
-            (call $is (call $udp_connect (i64.const 0) (call $udp_port (i64.const 1))) (i32.const 0))
+            (call $is
+                (call $udp_connect (i64.const 0) (call $udp_port (i64.const 1)))
+                (i32.const 0))
             (call $message.create_data (i64.const 0) (i64.const 0))
             (call $is64 (call $message.push_udp_socket (i64.const 0)) (i64.const 0))
             (call $is (call $message.send (local.get $child)) (i32.const 0))
@@ -443,8 +446,8 @@ fn a_rule_that_cannot_be_read_is_an_error_and_changes_nothing() {
             (i32.const 1))
         (call $is (call $error_has (call $out) @"at most 256") (i32.const 1))"#
     );
-    let child = r#"
-        (call $is (call $denied (call $connect_code (i32.const 80) (i64.const -1))) (i32.const 1))"#;
+    let child = "(call $is
+        (call $denied (call $connect_code (i32.const 80) (i64.const -1))) (i32.const 1))";
     passes_as(NetworkRights::ALL, &with_child(&make, child));
 }
 
