@@ -1,4 +1,4 @@
-//! `lunatic::networking`: names, TCP and UDP.
+//! `lunatic::networking`: names, TCP, TLS and UDP.
 //!
 //! What is common to all of them: addresses in both directions, deadlines, and results. An
 //! operation is tried once before its deadline is looked at. Places for results are checked before
@@ -6,6 +6,8 @@
 
 mod dns;
 mod tcp;
+mod tls;
+mod tls_io;
 mod udp;
 
 use std::future::{Future, poll_fn};
@@ -34,6 +36,8 @@ const ID_BYTES: usize = 8;
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     dns::link(linker)?;
     tcp::link(linker)?;
+    tls::link(linker)?;
+    tls_io::link(linker)?;
     udp::link(linker)
 }
 

@@ -64,7 +64,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "drop_tcp_stream", close::<TcpConnection>)?;
     linker.func_wrap(NAMESPACE, "clone_tcp_stream", clone::<TcpConnection>)?;
     link_io(linker)?;
-    link_timeouts(linker)
+    link_timeouts::<TcpConnection>(
+        linker,
+        &[
+            ("set_read_timeout", "get_read_timeout", |stream| &stream.read_timeout),
+            ("set_write_timeout", "get_write_timeout", |stream| &stream.write_timeout),
+            ("set_peek_timeout", "get_peek_timeout", |stream| &stream.peek_timeout),
+        ],
+    )
 }
 
 fn link_io(linker: &mut Linker<State>) -> Result<()> {
@@ -93,19 +100,19 @@ fn link_io(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-fn link_timeouts(linker: &mut Linker<State>) -> Result<()> {
-    type Which = fn(&TcpConnection) -> &Timeout;
-    let timeouts: [(&str, &str, Which); 3] = [
-        ("set_read_timeout", "get_read_timeout", |stream| &stream.read_timeout),
-        ("set_write_timeout", "get_write_timeout", |stream| &stream.write_timeout),
-        ("set_peek_timeout", "get_peek_timeout", |stream| &stream.peek_timeout),
-    ];
-    for (set, get, which) in timeouts {
+/// The functions that set and get one timeout of a stream, and the timeout.
+pub(super) type TimeoutFunctions<T> = (&'static str, &'static str, fn(&T) -> &Timeout);
+
+pub(super) fn link_timeouts<T: Shareable>(
+    linker: &mut Linker<State>,
+    timeouts: &[TimeoutFunctions<T>],
+) -> Result<()> {
+    for &(set, get, which) in timeouts {
         linker.func_wrap(
             NAMESPACE,
             set,
             move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
-                which(&*stream(&mut caller, id)?).set(milliseconds);
+                which(&*shared(&mut caller, id)?).set(milliseconds);
                 Ok(())
             },
         )?;
@@ -113,7 +120,7 @@ fn link_timeouts(linker: &mut Linker<State>) -> Result<()> {
             NAMESPACE,
             get,
             move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
-                Ok(which(&*stream(&mut caller, id)?).milliseconds())
+                Ok(which(&*shared(&mut caller, id)?).milliseconds())
             },
         )?;
     }
@@ -143,7 +150,7 @@ fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -247,7 +254,7 @@ async fn tcp_write_vectored(
 }
 
 /// The buffers of a list that have something in them, as many as one call writes.
-fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
+pub(super) fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
     let mut buffers = Vec::new();
     let mut room = IO_BYTES_MAX;
     for [p0, p1, p2, p3, l0, l1, l2, l3] in
