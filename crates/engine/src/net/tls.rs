@@ -56,13 +56,18 @@ impl TlsConnection {
     /// with `Interrupted`, when others should have a turn first.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut session = self.session();
+        let mut failed = None;
         for _ in 0..ROUNDS_MAX {
             match session.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(cut_off()),
                 read => return read,
             }
-            receive(&mut session, &self.tcp)?;
+            // Later than what had come before it.
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            failed = receive(&mut session, &self.tcp).err();
             // An answer, such as to new keys. If there is no room now, `readable` sends it.
             let _ = send(&mut session, &self.tcp);
         }
