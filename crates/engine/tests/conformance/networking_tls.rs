@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 
 use lunatic_engine::ExitReason;
+use socket2::SockRef;
 
 use crate::common::guest::module_with;
 use crate::common::tls::{
@@ -347,9 +348,9 @@ fn a_write_that_stalls_keeps_no_clone_from_reading() {
     });
 }
 
-/// Writes until there is no room, with a timeout; tells the client how much that was. The system
+/// Writes until there is no room, with a timeout, and gives how much that was. The system
 /// may make a little room yet when all seems to be full.
-const FILL: &str = r#"(func $fill (local $written i64) (local $code i32)
+const FILL: &str = r#"(func $fill (result i64) (local $written i64) (local $code i32)
     (call $networking.set_tls_write_timeout (i64.const 0) (i64.const 20))
     (loop $more
         (local.set $code
@@ -363,7 +364,7 @@ const FILL: &str = r#"(func $fill (local $written i64) (local $code i32)
         (call $is64 (call $out) (i64.const 0))
         (br_if $more (i32.eqz (local.get $code))))
     (call $is (local.get $code) (i32.const 9027))
-    (call $say (local.get $written)))"#;
+    (local.get $written))"#;
 
 #[test]
 fn a_write_that_times_out_loses_nothing_and_writes_nothing_twice() {
@@ -371,7 +372,7 @@ fn a_write_that_times_out_loses_nothing_and_writes_nothing_twice() {
         r#"{FILL} (func (export "_start")
             (call $report (call $tls_listen))
             (drop (call $tls_accept (i64.const 0)))
-            (call $fill)
+            (call $say (call $fill))
             (call $networking.set_tls_write_timeout (i64.const 0) (i64.const -1))
             (call $tls_put (i64.const 0) @"more"))"#
     );
@@ -386,19 +387,30 @@ fn a_write_that_times_out_loses_nothing_and_writes_nothing_twice() {
 #[test]
 fn a_read_sends_what_a_write_that_timed_out_has_left() {
     let writer = format!(
-        r#"{FILL} (func (export "_start")
-            (call $report (call $tls_listen))
-            (drop (call $tls_accept (i64.const 0)))
-            (call $fill)
+        r#"{FILL} (func (export "child") (param $parent i64)
+            (drop (call $take_tls))
+            (call $tell (local.get $parent) (i64.const 0) (call $fill))
             (call $tls_get (i64.const 0) @"all of it")
-            (call $tls_put (i64.const 0) @"good"))"#
+            (call $tls_put (i64.const 0) @"good"))
+        (func (export "_start")
+            (call $report (call $tls_listen))
+            (call $give_tls (call $tls_accept (i64.const 0))
+                (call $spawn_for_me (i64.const 1) @"child"))
+            (call $is (call $next) (i32.const 0))
+            ;; The client begins to read when the child waits in its read.
+            (call $process.sleep_ms (i64.const 1))
+            (call $say (call $value))
+            (call $wait))"#
     );
     served(&writer, |mut guest, root| {
         let mut stream = guest.tls(root.client(None)).expect("a handshake");
+        // What is full stays full until this side reads.
+        SockRef::from(&stream.sock).set_recv_buffer_size(1 << 14).expect("sockets can");
         let written = usize::try_from(guest.hear()).expect("less than the memory");
         read_zeros(&mut stream, written);
         stream.write_all(b"all of it").expect("the guest reads");
         assert_eq!(read_to_end(&mut stream), b"good");
+        guest.go_on();
     });
 }
 

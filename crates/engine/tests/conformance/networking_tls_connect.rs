@@ -142,6 +142,14 @@ fn more_certificates_than_the_limit_are_an_error() {
             (call $is (call $error_has (call $out) @"at most 1048576 can be") (i32.const 1)))"#,
         &[("many", &many)],
     );
+    passes(
+        r#"(func (export "_start")
+            (call $is
+                (call $networking.tls_connect @"127.0.0.1" (i32.const 1) (i64.const -1)
+                    (i32.const 0x3010) (i32.const 0) (i32.const 1025))
+                (i32.const 1))
+            (call $is (call $error_has (call $out) @"at most 1024 can be") (i32.const 1)))"#,
+    );
 }
 
 // 28

@@ -26,6 +26,9 @@ use crate::net::tls_config::{self, Clients, Identity, PEM_BYTES_MAX};
 use crate::net::{HANDSHAKE_TIME_MAX, Shareable, TlsConnection, TlsListener};
 use crate::state::State;
 
+/// Entries in a list of authorities, each of which may hold several.
+const AUTHORITIES_MAX: usize = 1024;
+
 /// A pointer and a length, or a pointer and a number of entries.
 type Range = (i32, i32);
 /// What a process can be told that has asked for something that cannot be had.
@@ -172,9 +175,10 @@ fn tls_bind(
         tls_config::server(&identity, clients, &authorities, protocols)
     });
     let listener = permit(&caller, Access::Bind, Protocol::Tcp, address).and_then(|()| {
+        let config = config?;
         let socket =
             listen(address).map_err(|error| format!("cannot listen at {address}: {error}"));
-        Ok(TlsListener::new(socket?, config?))
+        Ok(TlsListener::new(socket?, config))
     });
     match listener {
         Ok(listener) => {
@@ -196,8 +200,14 @@ fn authorities(memory: &[u8], (list, count): Range) -> Result<Told<Vec<&[u8]>>> 
     let pem = |pointer: i32, length: i32| {
         bytes(memory, pointer, length).ok().filter(|text| tls_config::begins_like_pem(text))
     };
-    let entries = entries(memory, list, count)?.iter().enumerate();
-    let texts = entries.map(|(index, [a0, a1, a2, a3, b0, b1, b2, b3])| {
+    let entries = entries(memory, list, count)?;
+    if entries.len() > AUTHORITIES_MAX {
+        let length = entries.len();
+        return Ok(Err(format!(
+            "a list of {length} authorities: at most {AUTHORITIES_MAX} can be"
+        )));
+    }
+    let texts = entries.iter().enumerate().map(|(index, [a0, a1, a2, a3, b0, b1, b2, b3])| {
         let one = i32::from_le_bytes([*a0, *a1, *a2, *a3]);
         let two = i32::from_le_bytes([*b0, *b1, *b2, *b3]);
         pem(one, two).or_else(|| pem(two, one)).ok_or_else(|| {
