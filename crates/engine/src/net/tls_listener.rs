@@ -96,6 +96,8 @@ impl TlsListener {
                         let work = Box::pin(handshake(socket, peer, self.config.clone()));
                         running.push(Handshake { work, deadline: deadline() });
                     }
+                    // It was gone before anybody came for it.
+                    Poll::Ready(Err(error)) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Poll::Ready(Err(error)) => failed = Some(error),
                     Poll::Pending => break,
                 }

@@ -221,9 +221,14 @@ impl Function {
     }
 }
 
+/// The lines of what came after version 0.13.
+pub fn additions() -> impl Iterator<Item = &'static str> {
+    ADDITIONS.lines().filter(|line| !line.is_empty())
+}
+
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().chain(ADDITIONS.lines()).filter(|line| !line.is_empty()).map(|line| {
+    FUNCTIONS.lines().filter(|line| !line.is_empty()).chain(additions()).map(|line| {
         let mut words = line.split_whitespace();
         let mut next = || words.next().expect("a line names a namespace and a function");
         let (namespace, name) = (next(), next());

@@ -2,10 +2,15 @@
 
 use std::io::{Read, Write};
 
+use lunatic_engine::{NetworkRights, ProcessConfig};
+use lunatic_wasi::WasiConfig;
+
+use crate::common::abi::additions;
+use crate::common::guest::module_with;
 use crate::common::tls::{
     Authority, Guest, Leaf, accept, connects, der, expect, read_to_end, serves,
 };
-use crate::common::{passes_with, traps};
+use crate::common::{check, passes_with, run_with, traps};
 
 fn served(source: &str, client: impl FnOnce(Guest, &Authority) + Send) {
     let root = Authority::root("root");
@@ -186,6 +191,36 @@ fn what_cannot_be_offered_or_asked_for_is_an_error() {
         ),
         "the mode of client certificates is 0, 1 or 2",
     );
+}
+
+#[test]
+fn what_is_beyond_the_old_functions_is_described_with_its_exact_type() {
+    let document = include_str!("../../../../abi/networking-tls.md");
+    let described: Vec<_> = document.lines().filter(|line| line.starts_with("lunatic::")).collect();
+    let beyond: Vec<_> = additions().filter(|line| line.contains("tls_")).collect();
+    assert_eq!(described, beyond);
+}
+
+#[test]
+fn tls_needs_the_same_rights_as_tcp() {
+    let Leaf { chain, key } = Authority::root("root").leaf();
+    let program = r#"(func $denied (param $code i32) (param $text i32) (param $length i32)
+            (call $is (local.get $code) (i32.const 1))
+            (call $is (call $error_has (call $out) @"this process may not") (i32.const 1))
+            (call $is
+                (call $error_has (call $out) (local.get $text) (local.get $length))
+                (i32.const 1)))
+        (func $named (param $name i32) (param $length i32) (result i32)
+            (call $networking.tls_connect (local.get $name) (local.get $length) (i32.const 443)
+                (i64.const -1) (i32.const 0x3010) (i32.const 0) (i32.const 0)))
+        (func (export "_start")
+            (call $denied (call $tls_bind @chain @key) @"bind tcp 127.0.0.1:0")
+            (call $denied (call $named @"localhost") @"look up `localhost`")
+            (call $denied (call $named @"127.0.0.1") @"connect to tcp 127.0.0.1:443")
+            (call $denied (call $named @"::1") @"connect to tcp [::1]:443"))"#;
+    let module = module_with(program, &[("chain", &chain), ("key", &key)]);
+    let config = ProcessConfig::root(WasiConfig::default()).with_network(NetworkRights::NONE);
+    check(&run_with(&module, config).expect("the module can be spawned"));
 }
 
 #[test]

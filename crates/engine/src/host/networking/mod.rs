@@ -23,7 +23,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::{fail, timeout};
 use crate::memory::{bytes, split, unsigned, write_u64};
-use crate::net::{Shareable, Sockets};
+use crate::net::{Shareable, Sockets, Timeout};
 use crate::state::State;
 use crate::tables::Table;
 
@@ -39,6 +39,30 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     tls::link(linker)?;
     tls_io::link(linker)?;
     udp::link(linker)
+}
+
+/// A pair of functions that change and tell a timeout in milliseconds; `u64::MAX` is none.
+fn link_timeout<T: Shareable>(
+    linker: &mut Linker<State>,
+    (set, get): (&str, &str),
+    which: fn(&T) -> &Timeout,
+) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        set,
+        move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
+            which(&*shared(&mut caller, id)?).set(milliseconds);
+            Ok(())
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        get,
+        move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
+            Ok(which(&*shared(&mut caller, id)?).milliseconds())
+        },
+    )?;
+    Ok(())
 }
 
 /// An address as guests pass it: 4 or 6, pointer to its octets, port, flow info, scope id.

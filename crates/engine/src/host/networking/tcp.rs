@@ -16,11 +16,11 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, permit, shared, sockets,
+    give, give_address, give_count, link_timeout, permit, shared, sockets,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, split, unsigned, write_u64};
-use crate::net::{Shareable, TcpConnection, Timeout};
+use crate::net::{Shareable, TcpConnection};
 use crate::state::State;
 
 /// Connections that the system keeps for a listener that does not accept.
@@ -64,14 +64,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "drop_tcp_stream", close::<TcpConnection>)?;
     linker.func_wrap(NAMESPACE, "clone_tcp_stream", clone::<TcpConnection>)?;
     link_io(linker)?;
-    link_timeouts::<TcpConnection>(
-        linker,
-        &[
-            ("set_read_timeout", "get_read_timeout", |stream| &stream.read_timeout),
-            ("set_write_timeout", "get_write_timeout", |stream| &stream.write_timeout),
-            ("set_peek_timeout", "get_peek_timeout", |stream| &stream.peek_timeout),
-        ],
-    )
+    link_timeouts(linker)
 }
 
 fn link_io(linker: &mut Linker<State>) -> Result<()> {
@@ -100,31 +93,16 @@ fn link_io(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-/// The functions that set and get one timeout of a stream, and the timeout.
-pub(super) type TimeoutFunctions<T> = (&'static str, &'static str, fn(&T) -> &Timeout);
-
-pub(super) fn link_timeouts<T: Shareable>(
-    linker: &mut Linker<State>,
-    timeouts: &[TimeoutFunctions<T>],
-) -> Result<()> {
-    for &(set, get, which) in timeouts {
-        linker.func_wrap(
-            NAMESPACE,
-            set,
-            move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
-                which(&*shared(&mut caller, id)?).set(milliseconds);
-                Ok(())
-            },
-        )?;
-        linker.func_wrap(
-            NAMESPACE,
-            get,
-            move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
-                Ok(which(&*shared(&mut caller, id)?).milliseconds())
-            },
-        )?;
-    }
-    Ok(())
+fn link_timeouts(linker: &mut Linker<State>) -> Result<()> {
+    link_timeout(linker, ("set_read_timeout", "get_read_timeout"), |stream: &TcpConnection| {
+        &stream.read_timeout
+    })?;
+    link_timeout(linker, ("set_write_timeout", "get_write_timeout"), |stream: &TcpConnection| {
+        &stream.write_timeout
+    })?;
+    link_timeout(linker, ("set_peek_timeout", "get_peek_timeout"), |stream: &TcpConnection| {
+        &stream.peek_timeout
+    })
 }
 
 fn stream(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<TcpConnection>> {

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use lunatic_model::{Access, Protocol};
 use rustls::pki_types::ServerName;
@@ -14,11 +15,11 @@ use rustls::{ClientConfig, ClientConnection};
 use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
-use crate::host::networking::dns::look_up;
+use crate::host::networking::dns::{NAME_BYTES_MAX, look_up};
 use crate::host::networking::tcp::listen;
 use crate::host::networking::{
-    Deadline, ID_BYTES, NAME_BYTES_MAX, NAMESPACE, RawAddress, add, address, clone, close, give,
-    give_address, permit, shared,
+    Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, give, give_address,
+    permit, permit_resolve, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, check, entries, split, text, unsigned, write_u64};
@@ -313,7 +314,7 @@ impl Peer {
     async fn connect(&self, caller: &mut Caller<'_, State>) -> Told<TlsConnection> {
         let (host, port) = (&self.host, self.port);
         let mut told = format!("`{host}` has no address");
-        for address in self.addresses().await? {
+        for address in self.addresses(caller).await? {
             if let Err(text) = permit(caller, Access::Connect, Protocol::Tcp, address) {
                 told = text;
                 continue;
@@ -332,11 +333,12 @@ impl Peer {
         Err(told)
     }
 
-    async fn addresses(&self) -> Told<std::vec::IntoIter<SocketAddr>> {
+    async fn addresses(&self, caller: &mut Caller<'_, State>) -> Told<IntoIter<SocketAddr>> {
         let Peer { host, port, .. } = self;
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, *port)].into_iter());
         }
+        permit_resolve(caller, host)?;
         let found = look_up(format!("{host}:{port}")).await;
         found.map_err(|error| format!("cannot resolve `{host}`: {error}"))
     }

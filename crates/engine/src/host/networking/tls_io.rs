@@ -9,8 +9,10 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 use wasmtime::{Caller, Linker, Result};
 
-use crate::host::networking::tcp::{buffers, link_timeouts};
-use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, at_most, give, give_count, shared};
+use crate::host::networking::tcp::buffers;
+use crate::host::networking::{
+    Deadline, ID_BYTES, NAMESPACE, at_most, give, give_count, link_timeout, shared,
+};
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes_mut, check, split, unsigned, write_u64};
 use crate::net::TlsConnection;
@@ -54,12 +56,15 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             give_bytes(caller, &certificate, (buffer, length), out)
         },
     )?;
-    link_timeouts::<TlsConnection>(
+    link_timeout(
         linker,
-        &[
-            ("set_tls_read_timeout", "get_tls_read_timeout", |stream| &stream.tcp.read_timeout),
-            ("set_tls_write_timeout", "get_tls_write_timeout", |stream| &stream.tcp.write_timeout),
-        ],
+        ("set_tls_read_timeout", "get_tls_read_timeout"),
+        |stream: &TlsConnection| &stream.tcp.read_timeout,
+    )?;
+    link_timeout(
+        linker,
+        ("set_tls_write_timeout", "get_tls_write_timeout"),
+        |stream: &TlsConnection| &stream.tcp.write_timeout,
     )
 }
 
