@@ -160,6 +160,39 @@ wasi_snapshot_preview1 sock_send i32 i32 i32 i32 i32 -> i32
 wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 ";
 
+/// What the old runtime did not have, in the same form.
+const ADDITIONS: &str = "
+lunatic::message push_tcp_listener i64 -> i64
+lunatic::message take_tcp_listener i64 -> i64
+lunatic::networking clone_tcp_listener i64 -> i64
+lunatic::networking set_accept_timeout i64 i64 ->
+lunatic::networking get_accept_timeout i64 -> i64
+lunatic::networking tcp_stream_local_addr i64 i32 -> i32
+lunatic::networking set_tcp_nodelay i64 i32 i32 -> i32
+lunatic::networking get_tcp_nodelay i64 i32 -> i32
+lunatic::networking set_tcp_keep_alive i64 i64 i32 -> i32
+lunatic::networking get_tcp_keep_alive i64 i32 -> i32
+lunatic::networking set_tcp_linger i64 i64 i32 -> i32
+lunatic::networking get_tcp_linger i64 i32 -> i32
+lunatic::networking tcp_shutdown i64 i32 i32 -> i32
+lunatic::networking set_udp_receive_timeout i64 i64 ->
+lunatic::networking get_udp_receive_timeout i64 -> i64
+lunatic::networking set_udp_broadcast i64 i32 i32 -> i32
+lunatic::networking get_udp_broadcast i64 i32 -> i32
+lunatic::networking set_udp_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_ttl i64 i32 -> i32
+lunatic::networking set_udp_multicast_loop i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_loop i64 i32 -> i32
+lunatic::networking set_udp_multicast_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_ttl i64 i32 -> i32
+lunatic::networking udp_join_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_join_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking unix_bind i32 i32 i32 -> i32
+lunatic::networking unix_connect i32 i32 i64 i32 -> i32
+";
+
 /// A function that guests may import.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -189,9 +222,14 @@ impl Function {
     }
 }
 
+/// The lines of what the old runtime did not have.
+pub fn additions() -> impl Iterator<Item = &'static str> {
+    ADDITIONS.lines().filter(|line| !line.is_empty())
+}
+
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().filter(|line| !line.is_empty()).map(|line| {
+    FUNCTIONS.lines().filter(|line| !line.is_empty()).chain(additions()).map(|line| {
         let mut words = line.split_whitespace();
         let mut next = || words.next().expect("a line names a namespace and a function");
         let (namespace, name) = (next(), next());

@@ -12,10 +12,16 @@ mod error;
 mod guests;
 mod hostile;
 mod imports;
+mod legacy;
 mod message;
 mod networking_dns;
+mod networking_ipv6;
+mod networking_listeners;
+mod networking_options;
 mod networking_tcp;
 mod networking_udp;
+#[cfg(unix)]
+mod networking_unix;
 mod process;
 mod receive;
 mod registry;
