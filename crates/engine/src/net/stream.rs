@@ -13,7 +13,9 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use crate::net::{Timeout, has_something, platform, retry};
+#[cfg(unix)]
+use crate::net::platform;
+use crate::net::{Timeout, has_something, retry};
 
 /// A connection of one kind or the other.
 pub(crate) enum Socket {

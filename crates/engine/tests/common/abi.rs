@@ -160,7 +160,7 @@ wasi_snapshot_preview1 sock_send i32 i32 i32 i32 i32 -> i32
 wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 ";
 
-/// What the old runtime did not have, in the same form.
+/// What came after those of version 0.13, in the same form.
 const ADDITIONS: &str = "
 lunatic::message push_tcp_listener i64 -> i64
 lunatic::message take_tcp_listener i64 -> i64
@@ -191,6 +191,10 @@ lunatic::networking udp_leave_multicast_v4 i64 i32 i32 i32 -> i32
 lunatic::networking udp_leave_multicast_v6 i64 i32 i32 i32 -> i32
 lunatic::networking unix_bind i32 i32 i32 -> i32
 lunatic::networking unix_connect i32 i32 i64 i32 -> i32
+lunatic::process create_empty_config -> i64
+lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
+lunatic::process config_deny_network i64 ->
+lunatic::process config_allow_resolve i64 i32 ->
 ";
 
 /// A function that guests may import.
@@ -222,7 +226,7 @@ impl Function {
     }
 }
 
-/// The lines of what the old runtime did not have.
+/// The lines of what came after version 0.13.
 pub fn additions() -> impl Iterator<Item = &'static str> {
     ADDITIONS.lines().filter(|line| !line.is_empty())
 }

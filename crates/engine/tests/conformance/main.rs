@@ -14,6 +14,7 @@ mod hostile;
 mod imports;
 mod legacy;
 mod message;
+mod network_rights;
 mod networking_dns;
 mod networking_ipv6;
 mod networking_listeners;

@@ -1,6 +1,10 @@
 //! Options of streams and UDP sockets, shutdown, receiving with a timeout, and multicast.
 
-use crate::common::{passes, traps};
+use lunatic_engine::{Access, NetworkRights, ProcessConfig};
+use lunatic_wasi::WasiConfig;
+
+use crate::common::guest::module;
+use crate::common::{check, passes, run_with, traps};
 
 #[test]
 fn nodelay_is_off_until_it_is_set_for_all_clones() {
@@ -304,6 +308,30 @@ fn a_socket_hears_a_group_from_joining_to_leaving() {
             (call $is (call $leave) (i32.const 1))
             (call $is (call $error_has (call $out) @"`udp_leave_multicast_v4`") (i32.const 1)))"#
     ));
+}
+
+#[test]
+fn joining_a_group_takes_the_right_to_bind_to_its_address() {
+    for (rules, code) in
+        [(vec!["udp:127.0.0.1:*"], 1), (vec!["udp:127.0.0.1:*", "udp:239.0.0.0/8:*"], 0)]
+    {
+        let mut network = NetworkRights::NONE;
+        for rule in rules {
+            network.allow(Access::Bind, rule.parse().expect("a rule")).expect("few rules");
+        }
+        let program = format!(
+            r#"{GROUP}
+            (func (export "_start")
+                (drop (call $udp))
+                (call $is (call $join) (i32.const {code}))
+                (if (i32.const {code}) (then
+                    (call $is
+                        (call $error_has (call $out) @"may not bind udp 239.255.47.11:")
+                        (i32.const 1)))))"#
+        );
+        let config = ProcessConfig::root(WasiConfig::default()).with_network(network);
+        check(&run_with(&module(&program), config).expect("the module can be spawned"));
+    }
 }
 
 #[test]
