@@ -350,7 +350,8 @@ fn a_write_that_stalls_keeps_no_clone_from_reading() {
 
 /// Writes until there is no room, with a timeout, and gives how much that was. The system may make
 /// a little room yet when all seems to be full, so it is asked several times.
-const FILL: &str = r#"(func $fill (result i64) (local $written i64) (local $code i32) (local $tries i32)
+const FILL: &str = r#"(func $fill (result i64)
+    (local $written i64) (local $code i32) (local $tries i32)
     (call $networking.set_tls_write_timeout (i64.const 0) (i64.const 20))
     (loop $more
         (local.set $code

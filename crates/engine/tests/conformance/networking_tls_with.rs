@@ -272,7 +272,9 @@ fn a_listener_moves_in_a_message_with_the_handshakes_that_it_has_begun() {
             (call $tls_put (call $tls_accept (i64.const 0)) @"parent")
             (call $message.create_data (i64.const 0) (i64.const 0))
             (call $is64 (call $message.push_tls_listener (i64.const 0)) (i64.const 0))
-            (call $is (call $message.send (call $spawn_for_me (i64.const 1) @"child")) (i32.const 0))
+            (call $is
+                (call $message.send (call $spawn_for_me (i64.const 1) @"child"))
+                (i32.const 0))
             (call $is (call $try (i32.const 0)) (i32.const 0))
             (call $wait))"#;
     served(server, |mut guest, root| {
