@@ -9,6 +9,9 @@ mod listener;
 pub(crate) mod names;
 pub(crate) mod platform;
 mod stream;
+mod tls;
+pub(crate) mod tls_config;
+mod tls_listener;
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
@@ -25,6 +28,9 @@ pub(crate) use stream::{Socket, TcpConnection};
 
 use crate::tables::Table;
 
+pub(crate) use tls::TlsConnection;
+pub(crate) use tls_listener::{HANDSHAKE_TIME_MAX, TlsListener};
+
 /// The socket tables of a process.
 #[derive(Default)]
 pub(crate) struct Sockets {
@@ -34,6 +40,8 @@ pub(crate) struct Sockets {
     listeners: Table<Arc<Listener>>,
     streams: Table<Arc<TcpConnection>>,
     udp_sockets: Table<Arc<DatagramSocket>>,
+    tls_listeners: Table<Arc<TlsListener>>,
+    tls_streams: Table<Arc<TlsConnection>>,
 }
 
 /// Sockets that can be cloned, and moved in messages.
@@ -66,6 +74,22 @@ impl Shareable for DatagramSocket {
 
     fn table(sockets: &mut Sockets) -> &mut Table<Arc<DatagramSocket>> {
         &mut sockets.udp_sockets
+    }
+}
+
+impl Shareable for TlsListener {
+    const WHAT: &'static str = "TLS listener";
+
+    fn table(sockets: &mut Sockets) -> &mut Table<Arc<TlsListener>> {
+        &mut sockets.tls_listeners
+    }
+}
+
+impl Shareable for TlsConnection {
+    const WHAT: &'static str = "TLS stream";
+
+    fn table(sockets: &mut Sockets) -> &mut Table<Arc<TlsConnection>> {
+        &mut sockets.tls_streams
     }
 }
 

@@ -24,6 +24,12 @@ pub(crate) enum Socket {
     Unix(tokio::net::UnixStream),
 }
 
+impl From<TcpStream> for Socket {
+    fn from(socket: TcpStream) -> Socket {
+        Socket::Tcp(socket)
+    }
+}
+
 /// The same call for either kind.
 macro_rules! either {
     ($socket:expr, $it:ident => $call:expr) => {
@@ -48,9 +54,9 @@ pub(crate) struct TcpConnection {
 }
 
 impl TcpConnection {
-    pub(crate) fn new(socket: Socket) -> TcpConnection {
+    pub(crate) fn new(socket: impl Into<Socket>) -> TcpConnection {
         TcpConnection {
-            socket,
+            socket: socket.into(),
             reading: Mutex::default(),
             writing: Mutex::default(),
             read_timeout: Timeout::default(),
@@ -60,7 +66,7 @@ impl TcpConnection {
         }
     }
 
-    fn system(&self) -> SockRef<'_> {
+    pub(crate) fn system(&self) -> SockRef<'_> {
         either!(&self.socket, socket => SockRef::from(socket))
     }
 

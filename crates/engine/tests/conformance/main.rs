@@ -20,6 +20,9 @@ mod networking_ipv6;
 mod networking_listeners;
 mod networking_options;
 mod networking_tcp;
+mod networking_tls;
+mod networking_tls_connect;
+mod networking_tls_with;
 mod networking_udp;
 #[cfg(unix)]
 mod networking_unix;

@@ -1,4 +1,4 @@
-//! `lunatic::networking`: names, TCP, UDP and unix sockets.
+//! `lunatic::networking`: names, TCP, TLS, UDP and unix sockets.
 //!
 //! What is common to all of them: addresses in both directions, deadlines, and results. An
 //! operation is tried once before its deadline is looked at. Places for results are checked before
@@ -7,6 +7,8 @@
 mod dns;
 mod options;
 mod tcp;
+mod tls;
+mod tls_io;
 mod udp;
 mod unix;
 
@@ -36,6 +38,8 @@ const ID_BYTES: usize = 8;
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     dns::link(linker)?;
     tcp::link(linker)?;
+    tls::link(linker)?;
+    tls_io::link(linker)?;
     udp::link(linker)?;
     options::link(linker)?;
     unix::link(linker)
