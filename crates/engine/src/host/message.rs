@@ -32,12 +32,12 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "take_module", take_module)?;
     linker.func_wrap(NAMESPACE, "push_tcp_stream", push::<TcpConnection>)?;
     linker.func_wrap(NAMESPACE, "take_tcp_stream", take::<TcpConnection>)?;
+    linker.func_wrap(NAMESPACE, "push_tcp_listener", push::<Listener>)?;
+    linker.func_wrap(NAMESPACE, "take_tcp_listener", take::<Listener>)?;
     linker.func_wrap(NAMESPACE, "push_tls_stream", push::<TlsConnection>)?;
     linker.func_wrap(NAMESPACE, "take_tls_stream", take::<TlsConnection>)?;
     linker.func_wrap(NAMESPACE, "push_tls_listener", push::<TlsListener>)?;
     linker.func_wrap(NAMESPACE, "take_tls_listener", take::<TlsListener>)?;
-    linker.func_wrap(NAMESPACE, "push_tcp_listener", push::<Listener>)?;
-    linker.func_wrap(NAMESPACE, "take_tcp_listener", take::<Listener>)?;
     linker.func_wrap(NAMESPACE, "push_udp_socket", push::<DatagramSocket>)?;
     linker.func_wrap(NAMESPACE, "take_udp_socket", take::<DatagramSocket>)?;
     linker

@@ -24,6 +24,12 @@ pub(crate) enum Socket {
     Unix(tokio::net::UnixStream),
 }
 
+impl From<TcpStream> for Socket {
+    fn from(socket: TcpStream) -> Socket {
+        Socket::Tcp(socket)
+    }
+}
+
 /// The same call for either kind.
 macro_rules! either {
     ($socket:expr, $it:ident => $call:expr) => {
@@ -48,9 +54,9 @@ pub(crate) struct TcpConnection {
 }
 
 impl TcpConnection {
-    pub(crate) fn new(socket: Socket) -> TcpConnection {
+    pub(crate) fn new(socket: impl Into<Socket>) -> TcpConnection {
         TcpConnection {
-            socket,
+            socket: socket.into(),
             reading: Mutex::default(),
             writing: Mutex::default(),
             read_timeout: Timeout::default(),
@@ -60,7 +66,7 @@ impl TcpConnection {
         }
     }
 
-    fn system(&self) -> SockRef<'_> {
+    pub(crate) fn system(&self) -> SockRef<'_> {
         either!(&self.socket, socket => SockRef::from(socket))
     }
 
@@ -174,7 +180,17 @@ impl TcpConnection {
         }
     }
 
-    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    /// Ends reading (0), writing (1) or both (2).
+    pub(crate) fn shutdown(&self, how: i32) -> io::Result<()> {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => {
+                let text = format!("it is 0 (read), 1 (write) or 2 (both), not {how}");
+                return Err(io::Error::new(ErrorKind::InvalidInput, text));
+            }
+        };
         self.system().shutdown(how)
     }
 }

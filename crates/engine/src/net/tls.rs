@@ -16,7 +16,7 @@ use rustls::Connection;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
-use crate::net::{Socket, TcpConnection};
+use crate::net::TcpConnection;
 
 /// Bytes that one write takes: they are kept as records until the system has them.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -37,7 +37,7 @@ impl TlsConnection {
         socket: TcpStream,
         session: impl Into<Connection>,
     ) -> io::Result<TlsConnection> {
-        let (tcp, mut session) = (TcpConnection::new(Socket::Tcp(socket)), session.into());
+        let (tcp, mut session) = (TcpConnection::new(socket), session.into());
         session.set_buffer_limit(Some(BUFFER_BYTES_MAX));
         loop {
             yield_now().await;
@@ -107,7 +107,7 @@ impl TlsConnection {
         self.flush().await?;
         self.session().send_close_notify();
         self.flush().await?;
-        self.tcp.shutdown(Shutdown::Write)
+        self.tcp.system().shutdown(Shutdown::Write)
     }
 
     /// The name of the protocol that both sides have agreed on.
@@ -134,7 +134,7 @@ impl Drop for TlsConnection {
         let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner);
         session.send_close_notify();
         let _ = send(session, &self.tcp);
-        let _ = self.tcp.shutdown(Shutdown::Write);
+        let _ = self.tcp.system().shutdown(Shutdown::Write);
         // Where something is left unread, such as tickets for a next session, the system would
         // reset the connection, and the peer could lose our last bytes.
         let mut rest = [0; REST_BYTES];

@@ -32,7 +32,8 @@ fn tcp_works_over_ipv6_and_a_taken_port_is_an_error() {
                 (i32.const 0) (i32.const 0) (i32.const 0x3010)))
         (func (export "_start") (local $port i32)
             (call $is (call $bind_v6 (i32.const 0)) (i32.const 0))
-            (call $is (call $networking.tcp_local_addr (i64.const 0) (i32.const 0x3010)) (i32.const 0))
+            (call $is
+                (call $networking.tcp_local_addr (i64.const 0) (i32.const 0x3010)) (i32.const 0))
             (local.set $port (call $port_v6 (call $out)))
             (call $is (call $bind_v6 (local.get $port)) (i32.const 1))
             (call $is (call $error_has (call $out) @"cannot listen at [::1]:") (i32.const 1))
@@ -64,7 +65,8 @@ fn udp_works_over_ipv6_and_its_hops_can_be_set() {
             (call $out))
         (func (export "_start") (local $port i32)
             (drop (call $udp_v6)) (drop (call $udp_v6))
-            (call $is (call $networking.udp_local_addr (i64.const 1) (i32.const 0x3010)) (i32.const 0))
+            (call $is
+                (call $networking.udp_local_addr (i64.const 1) (i32.const 0x3010)) (i32.const 0))
             (local.set $port (call $port_v6 (call $out)))
             (call $is
                 (call $networking.udp_send_to (i64.const 0) @"over six" (i32.const 6)

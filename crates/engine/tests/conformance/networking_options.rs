@@ -19,7 +19,8 @@ fn nodelay_is_off_until_it_is_set_for_all_clones() {
             (call $is64 (call $networking.clone_tcp_stream (i64.const 0)) (i64.const 2))
             (call $is64 (call $nodelay (i64.const 0)) (i64.const 0))
             (call $is
-                (call $networking.set_tcp_nodelay (i64.const 0) (i32.const 0x100) (i32.const 0x3010))
+                (call $networking.set_tcp_nodelay
+                    (i64.const 0) (i32.const 0x100) (i32.const 0x3010))
                 (i32.const 0))
             (call $is64 (call $out) (i64.const 0))
             (call $is64 (call $nodelay (i64.const 2)) (i64.const 1))

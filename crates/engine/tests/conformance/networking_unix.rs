@@ -87,7 +87,8 @@ fn what_has_to_do_with_addresses_is_an_error_that_says_so() {
                 (call $networking.resolve_next (i64.load (i32.const 0x3018)) (i32.const 0)
                     (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
                 (i32.const 1))
-            (call $is (call $networking.tcp_peer_addr (i64.const 0) (i32.const 0x3010)) (i32.const 1))
+            (call $is
+                (call $networking.tcp_peer_addr (i64.const 0) (i32.const 0x3010)) (i32.const 1))
             {no_address}
             (call $is
                 (call $networking.tcp_stream_local_addr (i64.const 1) (i32.const 0x3010))

@@ -101,7 +101,8 @@ fn a_flood_of_connections_is_served_when_the_server_comes_to_it() {
     leaves_nothing(|| {
         let mut service = Service::start(
             r#"(func (export "_start")
-                (call $hello (call $listen)) (call $wait_for_go) (call $echo_to_all (i64.const 0)))"#,
+                (call $hello (call $listen)) (call $wait_for_go)
+                (call $echo_to_all (i64.const 0)))"#,
         );
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, service.port()));
         let flood: Vec<_> = (0..FLOOD).map(|_| begin_to_connect(address)).collect();

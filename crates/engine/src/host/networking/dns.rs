@@ -1,7 +1,9 @@
 //! Name resolution, and the iterators in which guests are given addresses.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use tokio::sync::Semaphore;
 use wasmtime::{Caller, Linker, Result};
@@ -62,8 +64,7 @@ async fn resolve(
     if let Err(text) = permit_resolve(&caller, &name) {
         return fail(&mut caller, text, id);
     }
-    let own = lookups(&mut caller);
-    let look_up = caller.data().runtime.names.look_up(own, name.clone());
+    let look_up = look_up(&mut caller, name.clone());
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(look_up).await {
         Some(Ok(addresses)) => {
@@ -81,15 +82,18 @@ async fn resolve(
     }
 }
 
-/// What the process may have looked up at once, for all of its look-ups together.
-pub(super) fn lookups(caller: &mut Caller<'_, State>) -> Arc<Semaphore> {
+/// Looks up "host:port" on the process's account.
+pub(super) fn look_up(
+    caller: &mut Caller<'_, State>,
+    name: String,
+) -> impl Future<Output = io::Result<IntoIter<SocketAddr>>> + Send + use<> {
     let max = caller.data().process.limits().lookups_max.min(Semaphore::MAX_PERMITS);
-    let lookups = sockets(caller).lookups.get_or_insert_with(|| Arc::new(Semaphore::new(max)));
+    let own = sockets(caller).lookups.get_or_insert_with(|| Arc::new(Semaphore::new(max))).clone();
     if max == 0 {
         // Nobody shall wait for what never comes.
-        lookups.close();
+        own.close();
     }
-    lookups.clone()
+    caller.data().runtime.names.look_up(own, name)
 }
 
 fn drop_dns_iterator(mut caller: Caller<'_, State>, id: i64) -> Result<()> {

@@ -3,8 +3,8 @@
 //! Options belong to the socket, in all its clones. A value that the system refuses is an error
 //! for the guest. Nothing here waits.
 
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lunatic_model::{Access, Protocol};
 use wasmtime::{Caller, Linker, Result, WasmTy};
@@ -30,20 +30,7 @@ fn link_stream(linker: &mut Linker<State>) -> Result<()> {
     get(linker, "get_tcp_keep_alive", |stream: &Stream| Ok(stream.keep_alive()))?;
     set(linker, "set_tcp_linger", |stream: &Stream, linger: i64| stream.set_linger(linger))?;
     get(linker, "get_tcp_linger", |stream: &Stream| stream.linger())?;
-    set(linker, "tcp_shutdown", |stream: &Stream, how: i32| stream.shutdown(side(how)?))
-}
-
-/// What a shutdown ends.
-fn side(how: i32) -> io::Result<Shutdown> {
-    match how {
-        0 => Ok(Shutdown::Read),
-        1 => Ok(Shutdown::Write),
-        2 => Ok(Shutdown::Both),
-        _ => {
-            let text = format!("it is 0 (read), 1 (write) or 2 (both), not {how}");
-            Err(io::Error::new(ErrorKind::InvalidInput, text))
-        }
-    }
+    set(linker, "tcp_shutdown", |stream: &Stream, how: i32| stream.shutdown(how))
 }
 
 fn link_udp(linker: &mut Linker<State>) -> Result<()> {

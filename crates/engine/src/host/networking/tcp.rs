@@ -130,7 +130,7 @@ fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
     match listen(address) {
         Ok(listener) => {
-            let new = add(&mut caller, Listener::table, Arc::new(listener.into()))?;
+            let new = add(&mut caller, Listener::table, Arc::new(Listener::from(listener)))?;
             give(&mut caller, new, id)
         }
         Err(error) => fail(&mut caller, format!("cannot listen at {address}: {error}"), id),
@@ -173,14 +173,21 @@ async fn tcp_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i
             give_address(&mut caller, address, peer)
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(TIMED_OUT),
-        Err(error) => {
-            if platform::is_exhausted(&error) {
-                caller.data().process.sleep(EXHAUSTED_PAUSE).await;
-            }
-            write_u64(&mut caller, peer, 0)?;
-            fail(&mut caller, format!("cannot accept a connection: {error}"), stream)
-        }
+        Err(error) => accept_failed(caller, &error, (stream, peer)).await,
     }
+}
+
+/// Result 1 of an accept: stores the id of an error, and 0 for the peer.
+pub(super) async fn accept_failed(
+    mut caller: Caller<'_, State>,
+    error: &io::Error,
+    (stream, peer): (i32, i32),
+) -> Result<i32> {
+    if platform::is_exhausted(error) {
+        caller.data().process.sleep(EXHAUSTED_PAUSE).await;
+    }
+    write_u64(&mut caller, peer, 0)?;
+    fail(&mut caller, format!("cannot accept a connection: {error}"), stream)
 }
 
 pub(super) fn add_stream(caller: &mut Caller<'_, State>, socket: Socket) -> Result<u64> {
@@ -201,7 +208,7 @@ async fn tcp_connect(
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(TcpStream::connect(address)).await {
         Some(Ok(socket)) => {
-            let new = add_stream(&mut caller, Socket::Tcp(socket))?;
+            let new = add_stream(&mut caller, socket.into())?;
             give(&mut caller, new, id)
         }
         Some(Err(error)) => fail(&mut caller, format!("cannot connect to {address}: {error}"), id),

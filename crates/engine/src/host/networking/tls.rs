@@ -15,8 +15,8 @@ use rustls::{ClientConfig, ClientConnection};
 use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
-use crate::host::networking::dns::{NAME_BYTES_MAX, lookups};
-use crate::host::networking::tcp::listen;
+use crate::host::networking::dns::{NAME_BYTES_MAX, look_up};
+use crate::host::networking::tcp::{accept_failed, listen};
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, give, give_address,
     permit, permit_resolve, shared,
@@ -251,10 +251,7 @@ async fn tls_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i
             write_u64(&mut caller, stream, new)?;
             give_address(&mut caller, address, peer)
         }
-        Err(error) => {
-            write_u64(&mut caller, peer, 0)?;
-            fail(&mut caller, format!("cannot accept a connection: {error}"), stream)
-        }
+        Err(error) => accept_failed(caller, &error, (stream, peer)).await,
     }
 }
 
@@ -339,8 +336,7 @@ impl Peer {
             return Ok(vec![SocketAddr::new(ip, *port)].into_iter());
         }
         permit_resolve(caller, host)?;
-        let own = lookups(caller);
-        let found = caller.data().runtime.names.look_up(own, format!("{host}:{port}")).await;
+        let found = look_up(caller, format!("{host}:{port}")).await;
         found.map_err(|error| format!("cannot resolve `{host}`: {error}"))
     }
 
