@@ -33,6 +33,8 @@ struct Prepared {
     /// Why a value could not be bound.
     unbound: Option<Error>,
     has_row: bool,
+    /// Its present run has given a row.
+    gave_row: bool,
 }
 
 /// A text of several statements on its way.
@@ -93,7 +95,7 @@ impl Connection {
         }
         let result = compiled.as_ref().map(drop).map_err(Error::clone);
         let statement = compiled.map(|(statement, _)| statement);
-        self.statements.insert(id, Prepared { statement, unbound: None, has_row: false });
+        self.statements.insert(id, Prepared::new(statement));
         self.noted(result)
     }
 
@@ -255,6 +257,10 @@ impl Script {
 }
 
 impl Prepared {
+    fn new(statement: Result<Option<Statement>, Error>) -> Prepared {
+        Prepared { statement, unbound: None, has_row: false, gave_row: false }
+    }
+
     fn step(&mut self, patient: bool) -> Result<Step, Error> {
         self.has_row = false;
         if let Some(error) = &self.unbound {
@@ -265,12 +271,14 @@ impl Prepared {
             Ok(None) => return Ok(Step::Done),
             Err(error) => return Err(error.clone()),
         };
+        self.gave_row &= statement.is_running();
         let mut result = statement.step();
         if let Err(error) = &mut result {
-            error.waits &= patient;
+            // If SQLite has undone all of it, running it again would give the same rows again.
+            error.waits &= patient && (statement.is_running() || !self.gave_row);
         }
         match &result {
-            Ok(Step::Row) => self.has_row = true,
+            Ok(Step::Row) => (self.has_row, self.gave_row) = (true, true),
             Err(error) if error.may_wait() => {}
             // Its locks are not needed until it is run again.
             Ok(Step::Done) | Err(_) => statement.reset(),

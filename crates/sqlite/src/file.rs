@@ -130,8 +130,8 @@ pub(crate) fn delete(owner: &Owner, path: &str, sync: bool) -> Result<(), c_int>
 }
 
 /// Whether a file exists (and may be written). Where that cannot be known, because no directory
-/// contains the path or because it leads out of one, the answer is an error: SQLite throws a journal
-/// away when the journal that it belongs to does not exist.
+/// contains the path or because it leads out of one, the answer is an error: SQLite throws a
+/// journal away when the journal that it belongs to does not exist.
 pub(crate) fn access(owner: &Owner, path: &str, write: bool) -> Result<bool, c_int> {
     let Some((directory, rest)) = find(owner.directories(), path) else {
         return Err(sqlite::SQLITE_IOERR_ACCESS);

@@ -1,17 +1,18 @@
 //! SQLite for processes that share a node: whatever a query does, it harms its process alone.
 //!
-//! This room owns the bundled SQLite library and everything that it asks of the system. It knows no
-//! WebAssembly engine, no scheduler and no other room: an [`Owner`] says which directories a process
-//! has and how much memory its databases may use, and a [`Connection`] blocks the thread it is used
-//! on, until it is done or its [`Stopper`] is used.
+//! This room owns the bundled SQLite library and everything that it asks of the system. It knows
+//! no WebAssembly engine, no scheduler and no other room: an [`Owner`] says which directories a
+//! process has and how much memory its databases may use, and a [`Connection`] blocks the thread
+//! it is used on, until it is done or its [`Stopper`] is used.
 //!
 //! What must stay true:
-//! * Every file (database, journal, WAL, attached, `VACUUM INTO`) is opened below a directory handle
-//!   of the owner, by cap-std. Temporary files are memory. SQLite's own file systems are taken away
+//! * Every file (database, journal, WAL, attached, `VACUUM INTO`) is opened below a directory
+//!   handle of the owner, by cap-std. Temporary files are memory. SQLite's own file systems are taken away
 //!   before the first connection, so that no text can choose another one.
 //! * Memory that SQLite takes for a connection is charged to its owner, and given back to the same.
-//! * A query ends within a few thousand steps of SQLite's machine after [`Stopper::stop`]. Nothing
-//!   waits for a lock here: who has to is told ([`Error::may_wait`]) and tries again.
+//! * A query ends within a few thousand steps of SQLite's machine after [`Stopper::stop`]. Waiting
+//!   for a lock takes no thread: who has to is told ([`Error::may_wait`]) and tries again. Only a
+//!   writer that is done gives the last readers a moment.
 //! * What SQLite keeps for the whole program is out of reach of SQL.
 //! * `unsafe` stands below `ffi` alone.
 #![deny(unsafe_code)]

@@ -26,5 +26,8 @@ pub const STEPS_BETWEEN_CHECKS: usize = 1000;
 /// otherwise.
 pub const BUSY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
+/// How long a writer that is done waits on its thread for those who still read, in milliseconds.
+pub const READERS_WAIT_MS: usize = 100;
+
 /// Regions of 32 KiB of the index of one write-ahead log: enough for 16 million pages in the log.
 pub const WAL_REGIONS_MAX: usize = 4096;

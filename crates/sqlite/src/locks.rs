@@ -6,9 +6,10 @@
 //! after it: shared), so that other programs with SQLite fit in.
 //!
 //! The index of a write-ahead log is memory of this node (`wal_index.rs`), which no other program
-//! could follow. So from the first use of the log until the last connection goes, the node holds the
-//! shared bytes exclusively: other programs find the database busy.
+//! could follow. So from the first use of the log until the last connection goes, the node holds
+//! the shared bytes exclusively: other programs find the database busy.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::fs::File;
@@ -56,6 +57,16 @@ type Identity = (u64, u64);
 
 static DATABASES: Mutex<BTreeMap<Identity, Weak<Database>>> = Mutex::new(BTreeMap::new());
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static REFUSED_WHILE_PENDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread's last attempt to lock was that of a writer with [`Level::Pending`], and
+/// failed: readers are left, and no new ones come.
+pub(crate) fn was_refused_while_pending() -> bool {
+    REFUSED_WHILE_PENDING.get()
+}
 
 /// A database file that somebody has open.
 struct Database {
@@ -135,6 +146,12 @@ impl DatabaseLock {
 
     /// Goes up to a level, or to [`Level::Pending`] on the way to [`Level::Exclusive`].
     pub(crate) fn lock(&mut self, wanted: Level) -> Result<(), c_int> {
+        let result = self.try_lock(wanted);
+        REFUSED_WHILE_PENDING.set(result.is_err() && self.level == Level::Pending);
+        result
+    }
+
+    fn try_lock(&mut self, wanted: Level) -> Result<(), c_int> {
         if wanted <= self.level {
             return Ok(());
         }

@@ -80,8 +80,8 @@ unsafe extern "C" fn give_back(memory: *mut c_void) {
     if memory.is_null() {
         return;
     }
-    // SAFETY: SQLite passes what it was given, once. The header holds what `take` wrote: a reference
-    // to the owner that nobody else gives up, and the size with which the piece was allocated.
+    // SAFETY: SQLite passes what it was given, once. The header holds what `take` wrote: a
+    // reference to the owner that nobody else gives up, and the size that was allocated.
     unsafe {
         let piece = header(memory);
         let Header { owner, bytes } = piece.read();

@@ -17,10 +17,11 @@ use crate::error::Error;
 use crate::ffi::guard::text;
 use crate::ffi::{library, vfs};
 use crate::limits::{
-    ATTACHED_MAX, BUSY_TIMEOUT_DEFAULT, EXPRESSION_DEPTH_MAX, SQL_BYTES_MAX, STEPS_BETWEEN_CHECKS,
-    VALUE_BYTES_MAX,
+    ATTACHED_MAX, BUSY_TIMEOUT_DEFAULT, EXPRESSION_DEPTH_MAX, READERS_WAIT_MS, SQL_BYTES_MAX,
+    STEPS_BETWEEN_CHECKS, VALUE_BYTES_MAX,
 };
 use crate::lock;
+use crate::locks;
 use crate::owner::{Owner, Section, take_refusal};
 
 /// Virtual tables that SQL may make. (FTS3 takes the address of code from a bound parameter.)
@@ -42,8 +43,8 @@ struct Pointer(NonNull<sqlite::sqlite3>);
 unsafe impl Send for Pointer {}
 
 impl Stopper {
-    /// Whatever runs on the connection ends soon with `SQLITE_INTERRUPT`, and so does all that comes
-    /// later. Does not wait for it.
+    /// Whatever runs on the connection ends soon with `SQLITE_INTERRUPT`, and so does all that
+    /// comes later. Does not wait for it.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(Pointer(database)) = &*lock(&self.database) {
@@ -112,13 +113,24 @@ impl Handle {
         error
     }
 
+    /// Makes SQLite ask whether to wait for a lock.
+    fn ask_before_giving_up(&self) -> c_int {
+        let hooks: *mut c_void = (&raw const *self.hooks).cast_mut().cast();
+        // SAFETY: the connection is open, and the hooks are dropped after it is closed.
+        unsafe { sqlite::sqlite3_busy_handler(self.raw.as_ptr(), Some(shall_wait), hooks) }
+    }
+
     /// Before a call that may run SQL: not once it is stopped.
     pub(super) fn begin(&self) -> Result<Section, Error> {
         if self.hooks.stopper.is_stopped() {
             return Err(Error::new(sqlite::SQLITE_INTERRUPT, "interrupted"));
         }
-        self.hooks.asked_to_wait.set(false);
-        Ok(self.enter())
+        let section = self.enter();
+        if self.hooks.asked_to_wait.replace(false) {
+            // SQLite remembers the "no", and would not ask again everywhere.
+            self.ask_before_giving_up();
+        }
+        Ok(section)
     }
 }
 
@@ -219,7 +231,7 @@ fn configure(handle: &Handle) -> Result<(), c_int> {
         checked(sqlite::sqlite3_exec(database, settings, None, nowhere, ptr::null_mut()))?;
         let steps = STEPS_BETWEEN_CHECKS as c_int;
         sqlite::sqlite3_progress_handler(database, steps, Some(shall_stop), hooks);
-        checked(sqlite::sqlite3_busy_handler(database, Some(shall_wait), hooks))?;
+        checked(handle.ask_before_giving_up())?;
         checked(sqlite::sqlite3_set_authorizer(database, Some(may_compile), hooks))
     }
 }
@@ -234,9 +246,16 @@ unsafe extern "C" fn shall_stop(hooks: *mut c_void) -> c_int {
     hooks.stopper.is_stopped().into()
 }
 
-unsafe extern "C" fn shall_wait(hooks: *mut c_void, _times: c_int) -> c_int {
-    // SAFETY: the address given in `configure`; the connection is open.
+/// Who has to wait is told so, and gives its thread back. Only a writer that already keeps new
+/// readers out gives the present ones a moment here, since SQLite may undo its change otherwise.
+unsafe extern "C" fn shall_wait(hooks: *mut c_void, times: c_int) -> c_int {
+    // SAFETY: the address given in `ask_before_giving_up`; the connection is open.
     let hooks = unsafe { &*hooks.cast::<Hooks>() };
+    let moment = times < READERS_WAIT_MS as c_int && locks::was_refused_while_pending();
+    if moment && !hooks.stopper.is_stopped() {
+        std::thread::sleep(Duration::from_millis(1));
+        return 1;
+    }
     hooks.asked_to_wait.set(true);
     0
 }

@@ -78,6 +78,26 @@ fn statements_wait_and_go_on_as_scripts_do() {
 }
 
 #[test]
+fn what_has_given_rows_and_was_undone_is_not_done_again() {
+    let place = Place::new();
+    let (mut one, mut other) = two(&place);
+    run(&mut other, "BEGIN; SELECT * FROM t");
+    one.prepare(0, "INSERT INTO t VALUES (5) RETURNING x", true).unwrap();
+    assert_eq!(one.step(0, true), Ok(lunatic_sqlite::Step::Row));
+    let error = one.step(0, true).expect_err("the other reads");
+    assert_eq!((error.code, error.may_wait()), (BUSY, false));
+    run(&mut other, "COMMIT");
+    assert_eq!(integer(&mut one, "SELECT sum(x) FROM t"), 1);
+    // Without rows it may be done again.
+    run(&mut other, "BEGIN; SELECT * FROM t");
+    one.prepare(0, "INSERT INTO t VALUES (5)", true).unwrap();
+    assert!(one.step(0, true).expect_err("the other reads").may_wait());
+    run(&mut other, "COMMIT");
+    assert_eq!(one.step(0, true), Ok(lunatic_sqlite::Step::Done));
+    assert_eq!(integer(&mut one, "SELECT sum(x) FROM t"), 6);
+}
+
+#[test]
 fn the_timeout_is_what_the_pragma_says() {
     let mut connection = memory();
     assert_eq!(connection.busy_timeout(), lunatic_sqlite::limits::BUSY_TIMEOUT_DEFAULT);
@@ -133,7 +153,8 @@ proptest! {
         let mut first = place.connect("a.db");
         let mode = if wal { "WAL" } else { "DELETE" };
         run(&mut first, &format!("PRAGMA journal_mode = {mode}"));
-        run(&mut first, "CREATE TABLE t (id, n); INSERT INTO t VALUES (0, 9), (1, 9), (2, 9), (3, 9)");
+        run(&mut first, "CREATE TABLE t (id, n)");
+        run(&mut first, "INSERT INTO t VALUES (0, 9), (1, 9), (2, 9), (3, 9)");
         let mut connections = [first, place.connect("a.db"), place.connect("a.db")];
         for (who, from, to, n) in steps {
             let connection = &mut connections[who];
@@ -210,4 +231,33 @@ fn other_programs_with_sqlite_respect_our_locks_and_we_theirs() {
     busy("SELECT * FROM t");
     drop((one, _other));
     succeeds("SELECT * FROM t");
+}
+
+/// Does it again for as long as SQLite says that it may help.
+fn patiently(connection: &mut Connection, sql: &str) {
+    while let Err(error) = connection.execute(sql, true) {
+        assert!(error.may_wait(), "{sql}: {} {error}", error.code);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn whoever_is_patient_gets_everything_done() {
+    let place = Place::new();
+    let (mut one, other) = two(&place);
+    drop(other);
+    run(&mut one, "BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)");
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            let mut connection = place.connect("a.db");
+            threads.spawn(move || {
+                for _ in 0..10 {
+                    patiently(&mut connection, "INSERT INTO t VALUES (1); SELECT * FROM t");
+                }
+            });
+        }
+        std::thread::yield_now();
+        run(&mut one, "COMMIT");
+    });
+    assert_eq!(integer(&mut one, "SELECT sum(x) FROM t"), 82);
 }
