@@ -33,9 +33,6 @@ const NEED_THE_INTERNET: &[(&str, &str, &str)] = &[
 /// Stands for all tests of a file.
 const WHOLE_FILE: &str = "*";
 
-/// Whole test files that are left out, and why.
-const LEFT_OUT: &[(&str, &str)] = &[("sqlite", "needs the feature `sqlite`: the next issue")];
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Passed,
@@ -216,9 +213,6 @@ fn print_table(reports: &[Report]) {
         }
     }
     println!("{:24} {:>6} {:>6} {:>7}", "all", sums[0], sums[1], sums[2]);
-    for (file, reason) in LEFT_OUT {
-        println!("left out: {file}: {reason}");
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{guests, tidy};
 /// The package and the version whose tests are run.
 pub const PACKAGE: (&str, &str) = ("lunatic", "0.14.1");
 
-const FEATURES: &str = "json_serializer,msgpack_serializer,protobuf_serializer";
+const FEATURES: &str = "json_serializer,msgpack_serializer,protobuf_serializer,sqlite";
 
 /// One built test binary.
 pub struct TestBinary {

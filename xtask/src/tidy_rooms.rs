@@ -19,6 +19,7 @@ struct Room {
 const MODEL: &str = "lunatic-model";
 const NODE: &str = "lunatic-node";
 const WASI: &str = "lunatic-wasi";
+const SQLITE: &str = "lunatic-sqlite";
 const ENGINE: &str = "lunatic-engine";
 const RUNTIME: &str = "lunatic-runtime";
 
@@ -30,7 +31,8 @@ const ROOMS: &[Room] = &[
         packages: Some(&["crossbeam-deque", "smallvec", "thiserror", "tokio", "tracing"]),
     },
     Room { name: WASI, rooms: &[], packages: None },
-    Room { name: ENGINE, rooms: &[MODEL, NODE, WASI], packages: None },
+    Room { name: SQLITE, rooms: &[], packages: None },
+    Room { name: ENGINE, rooms: &[MODEL, NODE, WASI, SQLITE], packages: None },
     Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
     Room { name: "xtask", rooms: &[], packages: Some(&["anyhow", "serde", "serde_json"]) },
 ];
@@ -40,9 +42,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime", &[ENGINE]),
     ("wasmparser", &[ENGINE]),
     ("wasm-encoder", &[ENGINE]),
-    ("cap-std", &[WASI]),
-    ("cap-fs-ext", &[WASI]),
+    ("cap-std", &[WASI, SQLITE]),
+    ("cap-fs-ext", &[WASI, SQLITE]),
     ("cap-primitives", &[WASI]),
+    ("libsqlite3-sys", &[SQLITE]),
     ("clap", &[RUNTIME]),
     ("anyhow", &[RUNTIME, "xtask"]),
     ("toml_edit", &[RUNTIME]),

@@ -13,6 +13,7 @@ mod artifact;
 mod bulk;
 mod cache;
 mod config;
+mod databases;
 mod engines;
 mod exit;
 mod host;

@@ -10,6 +10,7 @@ use lunatic_model::{Limits, NetworkRights, Rights};
 use wasmtime::{Result, format_err};
 
 use crate::config::ProcessConfig;
+use crate::databases::Databases;
 use crate::exit::HostExit;
 use crate::module::Module;
 use crate::net::Sockets;
@@ -29,6 +30,7 @@ pub(crate) struct Tables {
     pub(crate) configs: Table<ConfigDraft>,
     pub(crate) modules: Table<Module>,
     sockets: Option<Box<Sockets>>,
+    databases: Option<Box<Databases>>,
 }
 
 impl Tables {
@@ -40,6 +42,10 @@ impl Tables {
 
     pub(crate) fn sockets(&mut self) -> &mut Sockets {
         self.sockets.get_or_insert_default()
+    }
+
+    pub(crate) fn databases(&mut self) -> &mut Databases {
+        self.databases.get_or_insert_default()
     }
 }
 
@@ -108,6 +114,11 @@ impl<T> Table<T> {
     /// The entry, or a trap.
     pub(crate) fn get_mut(&mut self, id: i64, what: &str) -> Result<&mut T> {
         self.entries.get_mut(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
+    }
+
+    /// Drops all entries that are not wanted any more.
+    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&T) -> bool) {
+        self.entries.retain(|_, value| wanted(value));
     }
 
     /// Takes the entry out, or traps.

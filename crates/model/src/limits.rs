@@ -74,8 +74,10 @@ limits! {
     errors_max: usize = 10_000,
     /// Entries in each other resource table. At the limit the process ends with this reason.
     resources_max: usize = 10_000,
-    /// Nested calls of `lunatic::trap::catch`, each with a stack of its own. At the limit a call
-    /// traps.
+    /// Bytes that SQLite takes for all connections. At the limit a call of it fails.
+    sqlite_bytes_max: usize = 256 << 20,
+    /// Nested calls of guest functions by host functions (`lunatic::trap::catch`, results of
+    /// SQLite), each with a stack of its own. At the limit a call traps.
     catch_depth_max: u32 = 16,
     /// Names that are being looked up for the process, be it that nobody waits any more. At the
     /// limit a look-up waits for one of them.

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::cases;
 
-const FIELDS: usize = 15;
+const FIELDS: usize = 16;
 
 /// Every limit as a number. It takes the struct apart by name: a new limit has to come here, too.
 fn fields(limits: &Limits) -> [u64; FIELDS] {
@@ -25,6 +25,7 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         names_max,
         errors_max,
         resources_max,
+        sqlite_bytes_max,
         catch_depth_max,
         lookups_max,
     } = *limits;
@@ -42,6 +43,7 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         names_max as u64,
         errors_max as u64,
         resources_max as u64,
+        sqlite_bytes_max as u64,
         u64::from(catch_depth_max),
         lookups_max as u64,
     ]
@@ -64,8 +66,9 @@ fn limits() -> impl Strategy<Value = Limits> {
         names_max: n[10] as usize,
         errors_max: n[11] as usize,
         resources_max: n[12] as usize,
-        catch_depth_max: n[13],
-        lookups_max: n[14] as usize,
+        sqlite_bytes_max: n[13] as usize,
+        catch_depth_max: n[14],
+        lookups_max: n[15] as usize,
     })
 }
 
@@ -130,6 +133,7 @@ proptest! {
             names_max: usize::MAX,
             errors_max: usize::MAX,
             resources_max: usize::MAX,
+            sqlite_bytes_max: usize::MAX,
             catch_depth_max: u32::MAX,
             lookups_max: usize::MAX,
         };

@@ -13,6 +13,7 @@ mod network_config;
 mod networking;
 mod process;
 mod registry;
+mod sqlite;
 mod timer;
 mod trap;
 mod version;
@@ -45,6 +46,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     wasi_config::link(&mut linker)?;
     distributed::link(&mut linker)?;
     metrics::link(&mut linker)?;
+    sqlite::link(&mut linker)?;
     trap::link(&mut linker)?;
     version::link(&mut linker)?;
     wasi::link(&mut linker)?;

@@ -106,6 +106,21 @@ lunatic::registry remove i32 i32 ->
 lunatic::wasi config_add_environment_variable i64 i32 i32 i32 i32 ->
 lunatic::wasi config_add_command_line_argument i64 i32 i32 ->
 lunatic::wasi config_preopen_dir i64 i32 i32 ->
+lunatic::sqlite open i32 i32 i32 -> i64
+lunatic::sqlite query_prepare i64 i32 i32 -> i64
+lunatic::sqlite execute i64 i32 i32 -> i32
+lunatic::sqlite bind_value i64 i32 i32 ->
+lunatic::sqlite sqlite3_changes i64 -> i32
+lunatic::sqlite statement_reset i64 ->
+lunatic::sqlite last_error i64 i32 -> i32
+lunatic::sqlite sqlite3_finalize i64 ->
+lunatic::sqlite sqlite3_step i64 -> i32
+lunatic::sqlite read_column i64 i32 i32 -> i32
+lunatic::sqlite column_names i64 i32 -> i32
+lunatic::sqlite read_row i64 i32 -> i32
+lunatic::sqlite column_count i64 -> i32
+lunatic::sqlite column_name i64 i32 i32 -> i32
+lunatic::sqlite close i64 -> i32
 lunatic::trap catch i32 i32 -> i32
 lunatic::version major -> i32
 lunatic::version minor -> i32

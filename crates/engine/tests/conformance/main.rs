@@ -31,6 +31,8 @@ mod receive;
 mod registry;
 mod smoke;
 mod spawn;
+mod sqlite;
+mod sqlite_life;
 mod timer;
 mod trap;
 mod wasi_config;

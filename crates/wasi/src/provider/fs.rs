@@ -41,6 +41,11 @@ impl HostDirectory {
         Ok(HostDirectory::from_dir(dir))
     }
 
+    /// The handle, for who opens files below it by other means than this room's.
+    pub fn dir(&self) -> &Arc<Dir> {
+        &self.dir
+    }
+
     fn from_dir(dir: Dir) -> Arc<dyn Directory> {
         Arc::new(HostDirectory { dir: Arc::new(dir) })
     }
