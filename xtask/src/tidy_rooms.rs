@@ -45,6 +45,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cap-primitives", &[WASI]),
     ("clap", &[RUNTIME]),
     ("anyhow", &[RUNTIME, "xtask"]),
+    ("hyper", &[RUNTIME]),
+    ("hyper-util", &[RUNTIME]),
     ("toml_edit", &[RUNTIME]),
     ("tracing-subscriber", &[RUNTIME]),
 ];

@@ -1,5 +1,6 @@
 //! The seam between the command and the rooms below: every use of the engine and of the WASI
-//! layer stands in this file, translated into values of the command's own.
+//! layer stands in this file, translated into values of the command's own. Figures alone are
+//! translated elsewhere, straight into text (`metrics/figures.rs`).
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
 //! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
@@ -18,6 +19,7 @@ use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
+use crate::metrics;
 use crate::report::{self, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -170,6 +172,11 @@ impl Node {
                 Err(CliError::module(message).because(&error))
             }
         }
+    }
+
+    /// All figures, as a text for Prometheus. Looks at every process, so it takes a while.
+    pub fn metrics(&self) -> String {
+        metrics::text(&self.runtime.figures(), &self.runtime.metrics())
     }
 
     /// Whether a report about the first process of this node was printed.

@@ -7,7 +7,9 @@
 
 mod failing;
 mod harness;
+mod metrics;
 mod projects;
+mod prometheus;
 mod running;
 #[cfg(unix)]
 mod signals;
