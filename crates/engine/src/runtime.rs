@@ -142,7 +142,7 @@ impl Runtime {
         Ok(Root { process })
     }
 
-    /// The figures of the node that cost nothing to look up.
+    /// The figures of the node that cost next to nothing to look up.
     pub fn usage(&self) -> lunatic_node::Usage {
         self.node.usage()
     }

@@ -41,7 +41,7 @@ pub struct Figures {
     pub mailboxes: Mailboxes,
     /// Processes that could run and wait for a worker, without the one that each worker runs next.
     pub run_queue: usize,
-    /// Deadlines that are still to come: sleeps, receives with a timeout, messages to be sent later.
+    /// Deadlines still to come: sleeps, receives with a timeout, messages to be sent later.
     pub timers: usize,
     /// Names of processes.
     pub names: usize,

@@ -45,7 +45,7 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-/// The figures of a node that cost nothing to look up.
+/// The figures of a node that cost next to nothing to look up.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Processes that live or are being spawned.
@@ -122,7 +122,7 @@ impl Node {
         act()
     }
 
-    /// Figures that cost nothing to look up.
+    /// Figures that cost next to nothing to look up.
     pub fn usage(&self) -> Usage {
         Usage {
             processes: self.inner.places.load(Ordering::Relaxed),

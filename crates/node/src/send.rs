@@ -72,7 +72,8 @@ impl Process {
         message.from = Some(self.pid());
         if to == self.pid() {
             self.deliver(Signal::Message(message));
-            self.environment().count_message(true);
+            // One that does not fit ends the process.
+            self.environment().count_message(!self.is_exiting());
             return Ok(());
         }
         let Some(receiver) = self.environment().find(to) else {

@@ -197,6 +197,9 @@ fn hostile_names_neither_break_a_scrape_nor_fill_the_node() {
                 (br_if $again (local.get $left)))
             (call $wait))"#
     ));
+    // Somebody asks and never reads the answer, which is large.
+    let mut unread = running.connect();
+    unread.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n").expect("it is sent");
     let scrape = running.until("all names", |scrape| value(scrape, "lunatic_timers") == 1.0);
     let named = |kind: &str, name: &str| scrape.value(kind, &[("name", name)]);
     assert_eq!(named("lunatic_guest_counter", "a\nb"), Some(5.0));
@@ -209,6 +212,7 @@ fn hostile_names_neither_break_a_scrape_nor_fill_the_node() {
     // Of 10,001 names and five before them, 10,000 find room.
     assert_eq!(value(&scrape, "lunatic_guest_metrics_dropped_total"), 6.0);
     assert!(scrape.len() > 10_000 && scrape.len() < 10_200, "{}", scrape.len());
+    drop(unread);
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn there_is_one_page_and_one_method() {
 fn clients_that_are_slow_keep_no_other_out() {
     let running = Running::start(IDLE);
     // More of them than are served at once: some say nothing, some begin, some never read.
-    let slow: Vec<_> = ["", "GET /met", "GET /metrics HTTP/1.1\r\nHost: node\r\n"]
+    let slow: Vec<_> = ["", "GET /met", "GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n"]
         .into_iter()
         .cycle()
         .take(40)
