@@ -37,5 +37,8 @@ pub use module::Module;
 pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 
-pub use lunatic_model::{ExitReason, Frame, Limits, LinkOutcome, NodeLimits, Pid, Rights, Trap};
+pub use lunatic_model::{
+    Access, ExitReason, Frame, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Pid,
+    Rights, Trap,
+};
 pub use lunatic_node::{Environment, ExitReport, Observer};

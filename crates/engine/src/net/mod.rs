@@ -4,6 +4,10 @@
 //! last handle goes, wherever it is: in a table or in a message. Listeners and addresses belong to
 //! one process. Everything here may be used from several processes at once.
 
+mod tls;
+pub(crate) mod tls_config;
+mod tls_listener;
+
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -16,6 +20,9 @@ use tokio::sync::Mutex;
 
 use crate::tables::Table;
 
+pub(crate) use tls::TlsConnection;
+pub(crate) use tls_listener::{HANDSHAKE_TIME_MAX, TlsListener};
+
 /// The socket tables of a process.
 #[derive(Default)]
 pub(crate) struct Sockets {
@@ -23,6 +30,8 @@ pub(crate) struct Sockets {
     pub(crate) listeners: Table<Arc<TcpListener>>,
     streams: Table<Arc<TcpConnection>>,
     udp_sockets: Table<Arc<UdpSocket>>,
+    tls_listeners: Table<Arc<TlsListener>>,
+    tls_streams: Table<Arc<TlsConnection>>,
 }
 
 /// Sockets that can be cloned, and moved in messages.
@@ -47,6 +56,22 @@ impl Shareable for UdpSocket {
 
     fn table(sockets: &mut Sockets) -> &mut Table<Arc<UdpSocket>> {
         &mut sockets.udp_sockets
+    }
+}
+
+impl Shareable for TlsListener {
+    const WHAT: &'static str = "TLS listener";
+
+    fn table(sockets: &mut Sockets) -> &mut Table<Arc<TlsListener>> {
+        &mut sockets.tls_listeners
+    }
+}
+
+impl Shareable for TlsConnection {
+    const WHAT: &'static str = "TLS stream";
+
+    fn table(sockets: &mut Sockets) -> &mut Table<Arc<TlsConnection>> {
+        &mut sockets.tls_streams
     }
 }
 

@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use tokio::sync::Semaphore;
 use wasmtime::{Caller, Linker, Result};
 
-use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give, sockets};
+use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give, permit_resolve, sockets};
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes_mut, check, split, text, write_u64};
 use crate::state::State;
@@ -16,7 +16,7 @@ use crate::tables::TIMED_OUT_ERROR;
 /// look-up that nobody waits for any more counts, too.
 const LOOKUPS_MAX: usize = 128;
 /// Bytes of "host:port". Names of the domain name system have no more than 253.
-const NAME_BYTES_MAX: usize = 1024;
+pub(super) const NAME_BYTES_MAX: usize = 1024;
 /// Result: all addresses have been given.
 const EXHAUSTED: i32 = 1;
 const WHAT: &str = "DNS iterator";
@@ -64,6 +64,9 @@ async fn resolve(
         return fail(&mut caller, text, id);
     }
     let name = name.to_owned();
+    if let Err(text) = permit_resolve(&caller, &name) {
+        return fail(&mut caller, text, id);
+    }
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(look_up(name.clone())).await {
         Some(Ok(addresses)) => {
@@ -82,7 +85,7 @@ async fn resolve(
 }
 
 /// Literal addresses are there at once; names are left to a thread of their own.
-async fn look_up(name: String) -> std::io::Result<IntoIter<SocketAddr>> {
+pub(super) async fn look_up(name: String) -> std::io::Result<IntoIter<SocketAddr>> {
     if let Ok(address) = name.parse::<SocketAddr>() {
         return Ok(vec![address].into_iter());
     }

@@ -1,4 +1,4 @@
-//! `lunatic::networking`: names, TCP and UDP.
+//! `lunatic::networking`: names, TCP, TLS and UDP.
 //!
 //! What is common to all of them: addresses in both directions, deadlines, and results. An
 //! operation is tried once before its deadline is looked at. Places for results are checked before
@@ -6,6 +6,8 @@
 
 mod dns;
 mod tcp;
+mod tls;
+mod tls_io;
 mod udp;
 
 use std::future::{Future, poll_fn};
@@ -15,13 +17,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use lunatic_model::{Access, Protocol};
+use lunatic_model::{Access, NetworkRights, Protocol};
 use lunatic_node::Sleep;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::{fail, timeout};
 use crate::memory::{bytes, split, unsigned, write_u64};
-use crate::net::{Shareable, Sockets};
+use crate::net::{Shareable, Sockets, Timeout};
 use crate::state::State;
 use crate::tables::Table;
 
@@ -34,7 +36,33 @@ const ID_BYTES: usize = 8;
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     dns::link(linker)?;
     tcp::link(linker)?;
+    tls::link(linker)?;
+    tls_io::link(linker)?;
     udp::link(linker)
+}
+
+/// A pair of functions that change and tell a timeout in milliseconds; `u64::MAX` is none.
+fn link_timeout<T: Shareable>(
+    linker: &mut Linker<State>,
+    (set, get): (&str, &str),
+    which: fn(&T) -> &Timeout,
+) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        set,
+        move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
+            which(&*shared(&mut caller, id)?).set(milliseconds);
+            Ok(())
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        get,
+        move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
+            Ok(which(&*shared(&mut caller, id)?).milliseconds())
+        },
+    )?;
+    Ok(())
 }
 
 /// An address as guests pass it: 4 or 6, pointer to its octets, port, flow info, scope id.
@@ -64,14 +92,41 @@ fn address(caller: &mut Caller<'_, State>, raw: RawAddress) -> Result<SocketAddr
 
 /// Whether this process may do that with the address; the text of an error if not. Asked with the
 /// address that is used in the end, never with a name.
+///
+/// Whoever has a socket may use it with the peer and the address that it has: rights are looked at
+/// when it gets them.
 fn permit(
     caller: &Caller<'_, State>,
     access: Access,
     protocol: Protocol,
     address: SocketAddr,
 ) -> std::result::Result<(), String> {
-    let _ = (caller, access, protocol, address);
-    Ok(())
+    if caller.data().config.network.allows(access, protocol, address) {
+        return Ok(());
+    }
+    let (what, flag) = match access {
+        Access::Connect => ("connect to", "--allow-connect"),
+        Access::Bind => ("bind", "--allow-bind"),
+    };
+    let flags: String = NetworkRights::needed(access, protocol, address)
+        .map(|rule| format!(" {flag} {rule}"))
+        .collect();
+    Err(format!(
+        "this process may not {what} {protocol} {address}: its network rights do not cover it; \
+         grant it in the config with which its parent spawns it, or with `lunatic run{flags}`"
+    ))
+}
+
+/// Whether this process may have names looked up; the text of an error if not. An address that is
+/// written out needs no look-up.
+fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result<(), String> {
+    if caller.data().config.network.resolve || name.parse::<SocketAddr>().is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "this process may not look up `{name}`: its network rights do not allow names; allow them \
+         in the config with which its parent spawns it, or with `lunatic run --allow-connect RULE`"
+    ))
 }
 
 fn sockets<'a>(caller: &'a mut Caller<'_, State>) -> &'a mut Sockets {

@@ -16,11 +16,11 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, permit, shared, sockets,
+    give, give_address, give_count, link_timeout, permit, shared, sockets,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, split, unsigned, write_u64};
-use crate::net::{Shareable, TcpConnection, Timeout};
+use crate::net::{Shareable, TcpConnection};
 use crate::state::State;
 
 /// Connections that the system keeps for a listener that does not accept.
@@ -94,30 +94,15 @@ fn link_io(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn link_timeouts(linker: &mut Linker<State>) -> Result<()> {
-    type Which = fn(&TcpConnection) -> &Timeout;
-    let timeouts: [(&str, &str, Which); 3] = [
-        ("set_read_timeout", "get_read_timeout", |stream| &stream.read_timeout),
-        ("set_write_timeout", "get_write_timeout", |stream| &stream.write_timeout),
-        ("set_peek_timeout", "get_peek_timeout", |stream| &stream.peek_timeout),
-    ];
-    for (set, get, which) in timeouts {
-        linker.func_wrap(
-            NAMESPACE,
-            set,
-            move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
-                which(&*stream(&mut caller, id)?).set(milliseconds);
-                Ok(())
-            },
-        )?;
-        linker.func_wrap(
-            NAMESPACE,
-            get,
-            move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
-                Ok(which(&*stream(&mut caller, id)?).milliseconds())
-            },
-        )?;
-    }
-    Ok(())
+    link_timeout(linker, ("set_read_timeout", "get_read_timeout"), |stream: &TcpConnection| {
+        &stream.read_timeout
+    })?;
+    link_timeout(linker, ("set_write_timeout", "get_write_timeout"), |stream: &TcpConnection| {
+        &stream.write_timeout
+    })?;
+    link_timeout(linker, ("set_peek_timeout", "get_peek_timeout"), |stream: &TcpConnection| {
+        &stream.peek_timeout
+    })
 }
 
 fn stream(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<TcpConnection>> {
@@ -143,7 +128,7 @@ fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -247,7 +232,7 @@ async fn tcp_write_vectored(
 }
 
 /// The buffers of a list that have something in them, as many as one call writes.
-fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
+pub(super) fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
     let mut buffers = Vec::new();
     let mut room = IO_BYTES_MAX;
     for [p0, p1, p2, p3, l0, l1, l2, l3] in
