@@ -140,7 +140,8 @@ impl Node {
         for (name, value) in &options.limits {
             limits.set(name, *value);
         }
-        let options = engine::Options { workers: options.workers, cache, limits, observer };
+        let workers = options.workers;
+        let options = engine::Options { workers, cache, limits, observer, look_up: None };
         match engine::Runtime::new(options) {
             Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
             Err(error) => Err(CliError::failure("the node cannot start").because(&error)),

@@ -34,6 +34,7 @@ pub use engines::{Kind, Tier};
 pub use host::metrics::{BOUNDS, Histogram, Metric, MetricKind};
 pub use instance::SpawnError;
 pub use module::Module;
+pub use net::names::LookUp;
 pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 

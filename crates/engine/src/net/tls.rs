@@ -13,11 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::select;
 use rustls::Connection;
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
-use crate::net::TcpConnection;
+use crate::net::{Socket, TcpConnection};
 
 /// Bytes that one write takes: they are kept as records until the system has them.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -38,7 +37,7 @@ impl TlsConnection {
         socket: TcpStream,
         session: impl Into<Connection>,
     ) -> io::Result<TlsConnection> {
-        let (tcp, mut session) = (TcpConnection::new(socket), session.into());
+        let (tcp, mut session) = (TcpConnection::new(Socket::Tcp(socket)), session.into());
         session.set_buffer_limit(Some(BUFFER_BYTES_MAX));
         loop {
             yield_now().await;
@@ -46,8 +45,8 @@ impl TlsConnection {
                 Ok(true) => return Ok(TlsConnection { tcp, session: Mutex::new(session) }),
                 Ok(false) => {}
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                Err(_) if session.wants_write() => tcp.socket.writable().await?,
-                Err(_) => tcp.socket.readable().await?,
+                Err(_) if session.wants_write() => tcp.writable().await?,
+                Err(_) => tcp.readable().await?,
             }
         }
     }
@@ -82,7 +81,7 @@ impl TlsConnection {
             let _ = self.flush().await;
             future::pending().await
         };
-        select(pin!(self.tcp.socket.readable()), pin!(sending)).await.factor_first().0
+        select(pin!(self.tcp.readable()), pin!(sending)).await.factor_first().0
     }
 
     /// Takes bytes to be sent by `flush`, which has to have been done before.
@@ -96,7 +95,7 @@ impl TlsConnection {
             let sent = send(&mut self.session(), &self.tcp);
             match sent {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.tcp.socket.writable().await?;
+                    self.tcp.writable().await?;
                 }
                 sent => return sent,
             }
@@ -108,7 +107,7 @@ impl TlsConnection {
         self.flush().await?;
         self.session().send_close_notify();
         self.flush().await?;
-        SockRef::from(&self.tcp.socket).shutdown(Shutdown::Write)
+        self.tcp.shutdown(Shutdown::Write)
     }
 
     /// The name of the protocol that both sides have agreed on.
@@ -135,7 +134,7 @@ impl Drop for TlsConnection {
         let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner);
         session.send_close_notify();
         let _ = send(session, &self.tcp);
-        let _ = SockRef::from(&self.tcp.socket).shutdown(Shutdown::Write);
+        let _ = self.tcp.shutdown(Shutdown::Write);
         // Where something is left unread, such as tickets for a next session, the system would
         // reset the connection, and the peer could lose our last bytes.
         let mut rest = [0; REST_BYTES];

@@ -178,6 +178,35 @@ wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 
 /// What came after those of version 0.13, in the same form.
 const ADDITIONS: &str = "
+lunatic::message push_tcp_listener i64 -> i64
+lunatic::message take_tcp_listener i64 -> i64
+lunatic::networking clone_tcp_listener i64 -> i64
+lunatic::networking set_accept_timeout i64 i64 ->
+lunatic::networking get_accept_timeout i64 -> i64
+lunatic::networking tcp_stream_local_addr i64 i32 -> i32
+lunatic::networking set_tcp_nodelay i64 i32 i32 -> i32
+lunatic::networking get_tcp_nodelay i64 i32 -> i32
+lunatic::networking set_tcp_keep_alive i64 i64 i32 -> i32
+lunatic::networking get_tcp_keep_alive i64 i32 -> i32
+lunatic::networking set_tcp_linger i64 i64 i32 -> i32
+lunatic::networking get_tcp_linger i64 i32 -> i32
+lunatic::networking tcp_shutdown i64 i32 i32 -> i32
+lunatic::networking set_udp_receive_timeout i64 i64 ->
+lunatic::networking get_udp_receive_timeout i64 -> i64
+lunatic::networking set_udp_broadcast i64 i32 i32 -> i32
+lunatic::networking get_udp_broadcast i64 i32 -> i32
+lunatic::networking set_udp_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_ttl i64 i32 -> i32
+lunatic::networking set_udp_multicast_loop i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_loop i64 i32 -> i32
+lunatic::networking set_udp_multicast_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_ttl i64 i32 -> i32
+lunatic::networking udp_join_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_join_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking unix_bind i32 i32 i32 -> i32
+lunatic::networking unix_connect i32 i32 i64 i32 -> i32
 lunatic::process create_empty_config -> i64
 lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
 lunatic::process config_deny_network i64 ->

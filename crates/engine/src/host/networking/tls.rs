@@ -15,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection};
 use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
-use crate::host::networking::dns::{NAME_BYTES_MAX, look_up};
+use crate::host::networking::dns::{NAME_BYTES_MAX, lookups};
 use crate::host::networking::tcp::listen;
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, give, give_address,
@@ -339,7 +339,8 @@ impl Peer {
             return Ok(vec![SocketAddr::new(ip, *port)].into_iter());
         }
         permit_resolve(caller, host)?;
-        let found = look_up(format!("{host}:{port}")).await;
+        let own = lookups(caller);
+        let found = caller.data().runtime.names.look_up(own, format!("{host}:{port}")).await;
         found.map_err(|error| format!("cannot resolve `{host}`: {error}"))
     }
 
@@ -351,7 +352,7 @@ impl Peer {
 
 fn tls_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
     let stream = shared::<TlsConnection>(&mut caller, id)?;
-    match stream.tcp.socket.peer_addr() {
+    match stream.tcp.peer_addr() {
         Ok(address) => give_address(&mut caller, address, out),
         Err(error) => fail(&mut caller, format!("the stream has no peer: {error}"), out),
     }
