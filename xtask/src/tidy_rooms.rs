@@ -48,6 +48,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("libsqlite3-sys", &[SQLITE]),
     ("clap", &[RUNTIME]),
     ("anyhow", &[RUNTIME, "xtask"]),
+    ("hyper", &[RUNTIME]),
+    ("hyper-util", &[RUNTIME]),
     ("toml_edit", &[RUNTIME]),
     ("tracing-subscriber", &[RUNTIME]),
 ];

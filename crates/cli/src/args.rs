@@ -5,6 +5,7 @@
 //! hyphens included, so a flag of ours must stand before TARGET.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,6 +61,11 @@ pub struct RunArgs {
     /// How long the root may take to end after Ctrl-C or SIGTERM before it is killed
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub shutdown_timeout: Duration,
+
+    /// Serve figures for Prometheus at http://ADDR/metrics, to everybody who can reach that address,
+    /// such as 127.0.0.1:9464 (port 0: any that is free)
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub metrics: Option<SocketAddr>,
 
     /// Passed on to the guest; older runtimes took it before TARGET
     #[arg(long, hide = true)]
@@ -272,6 +278,12 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "expected a number of seconds, such as 5 or 0.5".into())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464".into()
+    })
 }
 
 /// Reads a size in bytes; K, M and G stand for powers of 1024.

@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod error;
 mod guest;
+mod metrics;
 mod os_signal;
 mod progress;
 mod project;

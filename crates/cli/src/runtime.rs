@@ -1,5 +1,6 @@
 //! The seam between the command and the rooms below: every use of the engine and of the WASI
-//! layer stands in this file, translated into values of the command's own.
+//! layer stands in this file, translated into values of the command's own. Figures alone are
+//! translated elsewhere, straight into text (`metrics/figures.rs`).
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
 //! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
@@ -21,6 +22,7 @@ pub use lunatic_model::{Access, NetworkRights, NetworkRule};
 
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
+use crate::metrics;
 use crate::report::{self, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -138,7 +140,8 @@ impl Node {
         for (name, value) in &options.limits {
             limits.set(name, *value);
         }
-        let options = engine::Options { workers: options.workers, cache, limits, observer };
+        let workers = options.workers;
+        let options = engine::Options { workers, cache, limits, observer, look_up: None };
         match engine::Runtime::new(options) {
             Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
             Err(error) => Err(CliError::failure("the node cannot start").because(&error)),
@@ -175,6 +178,11 @@ impl Node {
                 Err(CliError::module(message).because(&error))
             }
         }
+    }
+
+    /// All figures, as a text for Prometheus. Looks at every process, so it takes a while.
+    pub fn metrics(&self) -> String {
+        metrics::text(&self.runtime.figures(), &self.runtime.metrics())
     }
 
     /// Whether a report about the first process of this node was printed.

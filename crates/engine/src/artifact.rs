@@ -1,8 +1,10 @@
 //! From the bytes of a module to code that can be instantiated, through the cache.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use wasmtime::{InstancePre, Linker, Module};
+use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::bulk;
 use crate::cache::Cache;
@@ -53,12 +55,35 @@ impl Artifact {
     }
 }
 
+/// What compiling has taken since the runtime started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Compiling {
+    /// Times that the compiler made code; a module used in two kinds of engine counts twice.
+    pub compiled: u64,
+    /// How long that took all together, refused modules included.
+    pub time: Duration,
+    /// Times that the code came from the cache.
+    pub cache_hits: u64,
+    /// Times that there was a cache, but not this code in it.
+    pub cache_misses: u64,
+}
+
+/// The same, while it is counted.
+#[derive(Default)]
+struct Counters {
+    compiled: AtomicU64,
+    nanoseconds: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
+}
+
 /// Makes artifacts.
 pub(crate) struct Artifacts {
     engines: Arc<Engines>,
     linkers: [OnceLock<Linker<State>>; 4],
     cache: Option<Cache>,
     module_bytes_max: usize,
+    counters: Counters,
 }
 
 impl Artifacts {
@@ -67,7 +92,8 @@ impl Artifacts {
         cache: Option<Cache>,
         module_bytes_max: usize,
     ) -> Artifacts {
-        Artifacts { engines, linkers: Default::default(), cache, module_bytes_max }
+        let (linkers, counters) = (Default::default(), Counters::default());
+        Artifacts { engines, linkers, cache, module_bytes_max, counters }
     }
 
     /// The binary form of a module given as binary or text.
@@ -83,18 +109,36 @@ impl Artifacts {
         Ok(wasm.into_owned())
     }
 
+    /// What compiling has taken so far.
+    pub(crate) fn compiling(&self) -> Compiling {
+        let Counters { compiled, nanoseconds, cache_hits, cache_misses } = &self.counters;
+        Compiling {
+            compiled: compiled.load(Ordering::Relaxed),
+            time: Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)),
+            cache_hits: cache_hits.load(Ordering::Relaxed),
+            cache_misses: cache_misses.load(Ordering::Relaxed),
+        }
+    }
+
     /// Compiles and links. Blocks for as long as the compiler takes.
     pub(crate) fn build(&self, wasm: &[u8], kind: Kind) -> Result<Artifact, ModuleError> {
         let failed = |error: wasmtime::Error| ModuleError::CompilerFailed(exit::text(&error));
         let engine = self.engines.get(kind).map_err(failed)?;
         let cached = self.cache.as_ref().and_then(|cache| cache.load(engine, wasm));
         let module = match cached {
-            Some(module) => module,
+            Some(module) => {
+                self.counters.cache_hits.fetch_add(1, Ordering::Relaxed);
+                module
+            }
             None => {
-                Module::validate(engine, wasm)
-                    .map_err(|error| ModuleError::Invalid(exit::text(&error)))?;
-                let module = Module::from_binary(engine, &rewritten(wasm)?).map_err(failed)?;
+                let begin = Instant::now();
+                let module = compile(engine, wasm);
+                let nanoseconds = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.counters.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+                let module = module?;
+                self.counters.compiled.fetch_add(1, Ordering::Relaxed);
                 if let Some(cache) = &self.cache {
+                    self.counters.cache_misses.fetch_add(1, Ordering::Relaxed);
                     cache.store(engine, wasm, &module);
                 }
                 module
@@ -116,6 +160,13 @@ impl Artifacts {
         };
         linker.instantiate_pre(module).map_err(|error| ModuleError::Import(exit::text(&error)))
     }
+}
+
+/// Code for one engine.
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<Module, ModuleError> {
+    Module::validate(engine, wasm).map_err(|error| ModuleError::Invalid(exit::text(&error)))?;
+    Module::from_binary(engine, &rewritten(wasm)?)
+        .map_err(|error| ModuleError::CompilerFailed(exit::text(&error)))
 }
 
 /// The module as it is compiled: a change of what is made here is a new [`bulk::REVISION`].

@@ -28,15 +28,16 @@ mod slab;
 mod state;
 mod tables;
 
-pub use artifact::ModuleError;
+pub use artifact::{Compiling, ModuleError};
 pub use cache::{CacheError, CachePolicy};
 pub use config::ProcessConfig;
 pub use engines::{Kind, Tier};
-pub use host::metrics::{Metric, MetricKind};
+pub use host::metrics::{BOUNDS, Histogram, Metric, MetricKind};
 pub use instance::SpawnError;
 pub use module::Module;
 pub use net::names::LookUp;
-pub use runtime::{Options, Root, Runtime, RuntimeUsage, StartError};
+pub use runtime::{Figures, Options, Root, Runtime, StartError};
+pub use slab::Usage as SlabUsage;
 
 pub use lunatic_model::{
     Access, ExitReason, Frame, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Pid,

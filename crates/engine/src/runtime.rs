@@ -6,7 +6,7 @@ use std::time::Duration;
 use lunatic_model::{ExitReason, NodeLimits, Pid};
 use lunatic_node::{Environment, Node, NodeOptions, Observer, Process};
 
-use crate::artifact::{Artifacts, ModuleError};
+use crate::artifact::{Artifacts, Compiling, ModuleError};
 use crate::cache::{Cache, CacheError, CachePolicy};
 use crate::config::ProcessConfig;
 use crate::engines::{Engines, Tier};
@@ -51,14 +51,18 @@ pub enum StartError {
 }
 
 /// Current figures of a runtime.
-#[derive(Clone, Copy, Debug)]
-pub struct RuntimeUsage {
+#[derive(Clone, Debug)]
+pub struct Figures {
     /// Figures of the node.
-    pub node: lunatic_node::Usage,
+    pub node: lunatic_node::Figures,
     /// Linear memories of the dense tier.
     pub memories: slab::Usage,
     /// Stacks.
     pub stacks: slab::Usage,
+    /// Compiled code.
+    pub compiling: Compiling,
+    /// Counter: what programs recorded under names for which there was no room.
+    pub metrics_dropped: u64,
 }
 
 /// A runtime. Cloning it is cheap; the last handle that goes stops it.
@@ -146,16 +150,23 @@ impl Runtime {
         Ok(Root { process })
     }
 
-    /// Current figures.
-    pub fn usage(&self) -> RuntimeUsage {
-        RuntimeUsage {
-            node: self.node.usage(),
+    /// The figures of the node that cost next to nothing to look up.
+    pub fn usage(&self) -> lunatic_node::Usage {
+        self.node.usage()
+    }
+
+    /// All figures. Looks at every process, so it takes a while: never call it on a worker.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            node: self.node.figures(),
             memories: self.shared.memories.usage(),
             stacks: self.shared.stacks.usage(),
+            compiling: self.shared.artifacts.compiling(),
+            metrics_dropped: self.shared.metrics.dropped(),
         }
     }
 
-    /// The metrics that programs have recorded.
+    /// The metrics that programs have recorded, in the order of their names.
     pub fn metrics(&self) -> Vec<Metric> {
         self.shared.metrics.snapshot()
     }

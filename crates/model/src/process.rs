@@ -318,6 +318,11 @@ impl Process {
         self.mailbox.len()
     }
 
+    /// What the messages in the mailbox count for, in bytes.
+    pub fn mailbox_bytes(&self) -> usize {
+        self.mailbox.bytes()
+    }
+
     /// Whether the mailbox has room: who sets a timer for a message waits for that, since the
     /// message itself never waits.
     pub fn has_room(&self) -> bool {

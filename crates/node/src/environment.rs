@@ -9,8 +9,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lunatic_model::{Delivery, ExitReason, Limits, LinkOutcome, Pid, Signal, Tag};
+use lunatic_model::{
+    Delivery, ExitReason, Limits, LinkOutcome, Pid, Process as State, Signal, Tag,
+};
 
+use crate::figures::Mailboxes;
 use crate::lock;
 use crate::names::Directory;
 use crate::node::Inner;
@@ -90,6 +93,7 @@ impl Environment {
     pub fn start(&self, process: Arc<Process>, body: Body, link: Option<(&Process, Tag)>) {
         let pid = process.pid();
         lock(self.shard(pid.serial)).insert(pid.serial, process.clone());
+        self.node.counters().count(|shard| &shard.spawns);
         if let Some((parent, tag)) = link {
             parent.link_child(&process, tag);
         }
@@ -130,6 +134,21 @@ impl Environment {
         self.shards.iter().flat_map(pids).collect()
     }
 
+    /// Adds up what lies in the mailboxes of all processes.
+    pub(crate) fn add_mailboxes(&self, sum: &mut Mailboxes) {
+        for shard in &self.shards {
+            // Serials lie in the table itself. To look at each process under the table's lock would
+            // take far longer, and hold up whoever sends to one.
+            let serials: Vec<u64> = lock(shard).keys().copied().collect();
+            for serial in serials {
+                let Some(process) = lock(shard).get(&serial).cloned() else { continue };
+                let mailbox = |state: &mut State| (state.mailbox_len(), state.mailbox_bytes());
+                let (messages, bytes) = process.with_state(mailbox);
+                sum.add(messages, bytes);
+            }
+        }
+    }
+
     /// Kills every process, and refuses new ones from now on.
     pub fn kill_all(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -153,15 +172,29 @@ impl Environment {
     /// Delivers a signal. A message that meets a full mailbox is lost: a process sends with
     /// [`Process::send`].
     pub fn signal(&self, to: Pid, signal: Signal) {
+        let is_message = matches!(signal, Signal::Message(_) | Signal::Timer(_));
         let delivery = match self.find(to) {
             Some(process) => process.deliver(signal),
             None => Delivery::Dead(signal),
         };
+        if is_message {
+            self.count_message(matches!(delivery, Delivery::Done | Delivery::Wake));
+        }
         match delivery {
             // A message that may have to wait is sent by its process, not here.
             Delivery::Done | Delivery::Wake | Delivery::Full(_) => {}
             Delivery::Answer(asker, answer) => self.signal(asker, answer),
             Delivery::Dead(signal) => self.answer_for_the_dead(to, signal),
+        }
+    }
+
+    /// Counts a message that has left its sender.
+    pub(crate) fn count_message(&self, delivered: bool) {
+        let counters = self.node.counters();
+        if delivered {
+            counters.count(|shard| &shard.delivered);
+        } else {
+            counters.count(|shard| &shard.unheard);
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod environment;
 mod exit;
+mod figures;
 mod names;
 mod node;
 mod process;
@@ -22,6 +23,7 @@ mod timers;
 
 pub use environment::{Environment, SpawnError};
 pub use exit::{ExitReport, Observer};
+pub use figures::{Ends, Figures, Mailboxes};
 pub use names::{Claim, Reservation};
 pub use node::{Node, NodeOptions, StartError, Usage};
 pub use process::{Body, Process};

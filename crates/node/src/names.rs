@@ -70,6 +70,11 @@ impl Environment {
         true
     }
 
+    /// How many names lead to processes.
+    pub(crate) fn names(&self) -> usize {
+        lock(&self.directory().names).len()
+    }
+
     /// Takes a name away.
     pub fn remove_name(&self, name: &str) {
         lock(&self.directory().names).remove(name);

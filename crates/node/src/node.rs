@@ -1,13 +1,14 @@
 //! A node: the scheduler, the timers and the I/O runtime that all its environments share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 
 use lunatic_model::{NodeLimits, Pid, Ref};
 
 use crate::environment::{Environment, SpawnError};
 use crate::exit::{ExitReport, Observer};
+use crate::figures::{Counters, Figures, Mailboxes};
 use crate::lock;
 use crate::process::Process;
 use crate::scheduler::{OnPulse, Scheduler};
@@ -44,7 +45,7 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-/// Figures of a node.
+/// The figures of a node that cost next to nothing to look up.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Processes that live or are being spawned.
@@ -67,10 +68,12 @@ pub(crate) struct Inner {
     observer: Option<Arc<dyn Observer>>,
     timers: Arc<Timers>,
     scheduler: OnceLock<Scheduler>,
+    counters: Arc<Counters>,
+    /// Those that live, and some that are gone.
+    environments: Mutex<Vec<Weak<Environment>>>,
     places: AtomicUsize,
     serials: AtomicU64,
     refs: AtomicU64,
-    exits: AtomicU64,
 }
 
 impl Node {
@@ -82,19 +85,22 @@ impl Node {
             .enable_all()
             .build()?;
         let timers = Timers::new(options.limits.node_timers_max);
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = options.workers.unwrap_or_else(cores).max(1);
+        let counters = Arc::new(Counters::new(workers));
         let inner = Arc::new(Inner {
             limits: options.limits,
             observer: options.observer,
             timers: timers.clone(),
             scheduler: OnceLock::new(),
+            counters: counters.clone(),
+            environments: Mutex::default(),
             places: AtomicUsize::new(0),
             serials: AtomicU64::new(0),
             refs: AtomicU64::new(0),
-            exits: AtomicU64::new(0),
         });
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = options.workers.unwrap_or_else(cores).max(1);
-        let scheduler = Scheduler::start(workers, io.handle(), timers.clone(), options.on_pulse)?;
+        let (timing, pulse) = (timers.clone(), options.on_pulse);
+        let scheduler = Scheduler::start(counters, io.handle(), timing, pulse)?;
         let _ = inner.scheduler.set(scheduler);
         let timer_thread = Mutex::new(Some(timers.start()?));
         Ok(Node { inner, timer_thread, io: Mutex::new(Some(io)) })
@@ -102,7 +108,11 @@ impl Node {
 
     /// A new environment; old programs see `public_id`.
     pub fn environment(&self, public_id: u64) -> Arc<Environment> {
-        Environment::new(self.inner.clone(), public_id)
+        let environment = Environment::new(self.inner.clone(), public_id);
+        let mut environments = lock(&self.inner.environments);
+        environments.retain(|environment| environment.strong_count() > 0);
+        environments.push(Arc::downgrade(&environment));
+        environment
     }
 
     /// Runs `act` with the I/O runtime at hand, as it is on workers.
@@ -112,11 +122,36 @@ impl Node {
         act()
     }
 
-    /// Current figures.
+    /// Figures that cost next to nothing to look up.
     pub fn usage(&self) -> Usage {
         Usage {
             processes: self.inner.places.load(Ordering::Relaxed),
-            exits: self.inner.exits.load(Ordering::Relaxed),
+            exits: self.inner.counters.exits(),
+        }
+    }
+
+    /// All figures. Looks at every process, so it takes a while: never call it on a worker.
+    pub fn figures(&self) -> Figures {
+        let Inner { counters, scheduler, timers, environments, places, .. } = &*self.inner;
+        let environments = lock(environments).clone();
+        let (mut mailboxes, mut names) = (Mailboxes::default(), 0);
+        for environment in environments.iter().filter_map(Weak::upgrade) {
+            environment.add_mailboxes(&mut mailboxes);
+            names += environment.names();
+        }
+        let messages_delivered = counters.sum(|shard| &shard.delivered);
+        Figures {
+            processes: places.load(Ordering::Relaxed),
+            workers: counters.workers(),
+            spawns: counters.sum(|shard| &shard.spawns),
+            ends: counters.ends(),
+            host_panics: counters.host_panics(),
+            messages_sent: messages_delivered + counters.sum(|shard| &shard.unheard),
+            messages_delivered,
+            mailboxes,
+            run_queue: scheduler.get().map_or(0, Scheduler::queued),
+            timers: timers.len(),
+            names,
         }
     }
 
@@ -196,8 +231,8 @@ impl Inner {
         }
     }
 
-    pub(crate) fn count_exit(&self) {
-        self.exits.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     pub(crate) fn observe(&self, report: &ExitReport) {

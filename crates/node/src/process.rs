@@ -439,7 +439,7 @@ impl Process {
 
     fn conclude(&self, announcement: Announcement) {
         let node = self.environment.node();
-        node.count_exit();
+        node.counters().count_end(&announcement.report.reason, announcement.own_failure);
         if announcement.own_failure {
             node.observe(&announcement.report);
         }

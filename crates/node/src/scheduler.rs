@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 
+use crate::figures::Counters;
 use crate::lock;
 use crate::process::Process;
 use crate::timers::Timers;
@@ -56,6 +57,7 @@ struct Shared {
     /// The last worker has ended.
     stopped: AtomicBool,
     timers: Arc<Timers>,
+    counters: Arc<Counters>,
 }
 
 struct Local {
@@ -70,13 +72,15 @@ thread_local! {
 }
 
 impl Scheduler {
-    /// Starts `workers` threads, each inside the context of the I/O runtime, and the pulse.
+    /// Starts a thread for each worker that has counters, inside the context of the I/O runtime,
+    /// and the pulse.
     pub(crate) fn start(
-        workers: usize,
+        counters: Arc<Counters>,
         io: &tokio::runtime::Handle,
         timers: Arc<Timers>,
         on_pulse: OnPulse,
     ) -> std::io::Result<Scheduler> {
+        let workers = counters.workers();
         let queues: Vec<_> = (0..workers).map(|_| Worker::new_fifo()).collect();
         let shared = Arc::new(Shared {
             injector: Injector::new(),
@@ -90,6 +94,7 @@ impl Scheduler {
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             timers,
+            counters,
         });
         let mut threads = Vec::with_capacity(workers + 1);
         for (index, queue) in queues.into_iter().enumerate() {
@@ -122,6 +127,12 @@ impl Scheduler {
     /// Queues a process that gave way to others: behind those that wait on this worker.
     pub(crate) fn requeue(&self, process: Arc<Process>) {
         self.shared.requeue(process);
+    }
+
+    /// Processes in the queues; those in slots are not seen from outside.
+    pub(crate) fn queued(&self) -> usize {
+        let Shared { injector, stealers, .. } = &*self.shared;
+        injector.len() + stealers.iter().map(Stealer::len).sum::<usize>()
     }
 
     /// Lets all workers end after what they run now, and waits for them.
@@ -236,6 +247,7 @@ impl Shared {
 
 /// The life of a worker.
 fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
+    shared.counters.adopt(index);
     LOCAL.set(Some(Local { shared: shared.clone(), queue, slot: None, slot_turns: 0 }));
     let mut turn = 0_u32;
     let mut searching = false;

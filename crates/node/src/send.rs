@@ -72,9 +72,14 @@ impl Process {
         message.from = Some(self.pid());
         if to == self.pid() {
             self.deliver(Signal::Message(message));
+            // One that does not fit ends the process.
+            self.environment().count_message(!self.is_exiting());
             return Ok(());
         }
-        let Some(receiver) = self.environment().find(to) else { return Ok(()) };
+        let Some(receiver) = self.environment().find(to) else {
+            self.environment().count_message(false);
+            return Ok(());
+        };
         receiver.deliver_in_line(message, None, |_, _| {})
     }
 }
@@ -96,13 +101,15 @@ impl Process {
             delivery
         });
         match delivery {
-            Delivery::Full(message) => Err(message),
+            Delivery::Full(message) => return Err(message),
+            Delivery::Dead(_) => self.environment().count_message(false),
+            Delivery::Done | Delivery::Answer(..) => self.environment().count_message(true),
             Delivery::Wake => {
+                self.environment().count_message(true);
                 self.wake_by_ref();
-                Ok(())
             }
-            Delivery::Done | Delivery::Answer(..) | Delivery::Dead(_) => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -116,7 +123,11 @@ struct InLine<'a> {
 
 impl InLine<'_> {
     fn send_or_wait(&mut self, message: Message) -> Result<(), Message> {
-        let Some(receiver) = self.sender.environment().find(self.to) else { return Ok(()) };
+        let environment = self.sender.environment();
+        let Some(receiver) = environment.find(self.to) else {
+            environment.count_message(false);
+            return Ok(());
+        };
         let sender = self.sender.pid();
         receiver.deliver_in_line(message, self.place, |state, message| {
             self.place = Some(state.wait_for_room(sender, message.bytes(), self.place));

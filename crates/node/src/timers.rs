@@ -178,6 +178,11 @@ impl Timers {
         drop(cancelled);
     }
 
+    /// Deadlines that are still to come.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.queue).due.len()
+    }
+
     /// A future that ends after `delay`.
     pub(crate) fn sleep(self: &Arc<Self>, delay: Duration) -> Sleep {
         Sleep { timers: self.clone(), deadline: self.deadline_in(delay), key: None }

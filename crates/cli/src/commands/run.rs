@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::args::RunArgs;
 use crate::error::CliError;
+use crate::metrics::Endpoint;
 use crate::os_signal::{OsSignal, OsSignals};
 use crate::report::Reporter;
 use crate::runtime::{Ending, Guest, Node, Program, Root};
@@ -28,6 +29,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     };
     let spec = guest_spec(&args.guest, &args.node, Path::new("."))?;
     let bytes = target::read_module(&wasm)?;
+    let metrics = args.metrics.map(Endpoint::bind).transpose()?;
     // Cargo says so by this variable when it runs the module; --bench means a benchmark.
     let may_be_test = std::env::var_os("CARGO_MANIFEST_DIR").is_some()
         && !guest_args.iter().any(|arg| arg == "--bench");
@@ -52,6 +54,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         entry: args.entry.clone(),
         shutdown_timeout: args.shutdown_timeout,
         quiet: args.node.quiet,
+        metrics,
     };
     launch.run(&node, &program, &guest, reporter)
 }
@@ -77,12 +80,14 @@ pub struct Launch {
     pub shutdown_timeout: Duration,
     /// Say nothing beyond errors.
     pub quiet: bool,
+    /// Where figures are served meanwhile.
+    pub metrics: Option<Endpoint>,
 }
 
 impl Launch {
     /// Runs it to its end, and gives the exit status.
     pub fn run(
-        &self,
+        mut self,
         node: &Node,
         program: &Program,
         guest: &Guest,
@@ -94,6 +99,9 @@ impl Launch {
                 CliError::failure("the operating system refuses to hand over Ctrl-C")
                     .because(&error)
             })?;
+            if let Some(endpoint) = self.metrics.take() {
+                self.serve(endpoint, node);
+            }
             let root = self.spawn(node, program, guest, &mut signals).await?;
             Ok(self.wait(&root, signals).await)
         })?;
@@ -107,6 +115,18 @@ impl Launch {
             eprintln!("{ending}");
         }
         Ok(status::of_ending(&ending, asked))
+    }
+
+    /// Serves figures as long as this program runs.
+    fn serve(&self, endpoint: Endpoint, node: &Node) {
+        if !self.quiet {
+            eprintln!("note: metrics are served at {}", endpoint.url());
+        }
+        let node = node.clone();
+        tokio::spawn(async move {
+            let Err(error) = endpoint.serve(move || node.metrics()).await;
+            tracing::error!("metrics are not served any more: {error}");
+        });
     }
 
     /// Spawns the root. Its start section may take its time, so this happens on another thread;

@@ -90,6 +90,7 @@ impl Run<'_> {
                 entry: args::ENTRY_DEFAULT.into(),
                 shutdown_timeout: args::SHUTDOWN_TIMEOUT_DEFAULT,
                 quiet: self.args.node.quiet,
+                metrics: None,
             };
             return launch.run(&self.node, &program, &Guest::open(&spec)?, None);
         }

@@ -12,6 +12,7 @@ fn a_wrong_command_line_has_status_2_and_starts_nothing() {
         &["run", "--release", "a.wat"],
         &["run", "--dir", "missing", "a.wat"],
         &["run", "--env", "=x", "a.wat"],
+        &["run", "--metrics", "localhost", "a.wat"],
         &["new"],
         &["new", "2bad"],
     ] {

@@ -7,8 +7,10 @@
 
 mod failing;
 mod harness;
+mod metrics;
 mod network;
 mod projects;
+mod prometheus;
 mod running;
 #[cfg(unix)]
 mod signals;

@@ -1,10 +1,11 @@
 //! `lunatic::metrics`: numbers that programs record, by name, for the whole runtime.
 //!
-//! Names come from guests, so there can be only so many ([`METRICS_MAX`]); what is recorded under
-//! further names is dropped, and counted.
+//! Names come from guests, so there can be only so many ([`METRICS_MAX`], and [`HISTOGRAMS_MAX`] of
+//! them for histograms, which are large); what is recorded under further names is dropped, and
+//! counted. A name is any text: whoever shows metrics makes it one that readers take.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -14,10 +15,10 @@ use crate::state::State;
 const NAMESPACE: &str = "lunatic::metrics";
 /// Names of metrics in one runtime.
 const METRICS_MAX: usize = 10_000;
+/// Those of them that are names of histograms.
+const HISTOGRAMS_MAX: usize = 1_000;
 /// Bytes in the name of a metric.
 const METRIC_NAME_BYTES_MAX: usize = 256;
-/// Counts what was dropped because of [`METRICS_MAX`].
-const DROPPED: &str = "lunatic_metrics_dropped";
 
 /// One metric.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,49 +30,87 @@ pub struct Metric {
 }
 
 /// What a metric measures.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum MetricKind {
-    /// A number that only grows.
+    /// A number that only grows. At its largest value it stays.
     Counter(u64),
     /// A number that goes up and down.
     Gauge(f64),
     /// Samples.
-    Histogram {
-        /// How many.
-        count: u64,
-        /// All together.
-        sum: f64,
-        /// The smallest.
-        min: f64,
-        /// The largest.
-        max: f64,
-    },
+    Histogram(Box<Histogram>),
+}
+
+/// The bounds of histograms. Their unit is the program's, so they span fifteen decades, from a
+/// microsecond in seconds to a gigabyte in bytes, each about three times the one before.
+pub const BOUNDS: [f64; 31] = [
+    1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1e0, 3e0, 1e1, 3e1,
+    1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9,
+];
+
+/// Samples, by their size.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Histogram {
+    /// For each of [`BOUNDS`], the samples up to it and above the bound before; then those above
+    /// all bounds, or that are no number.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    /// All samples together.
+    pub sum: f64,
+}
+
+impl Histogram {
+    fn record(&mut self, sample: f64) {
+        let place = BOUNDS.iter().position(|bound| sample <= *bound).unwrap_or(BOUNDS.len());
+        self.buckets[place] = self.buckets[place].saturating_add(1);
+        self.sum += sample;
+    }
 }
 
 #[derive(Default)]
-pub(crate) struct Metrics(Mutex<HashMap<String, MetricKind>>);
+pub(crate) struct Metrics(Mutex<Recorded>);
+
+#[derive(Default)]
+struct Recorded {
+    metrics: HashMap<String, MetricKind>,
+    histograms: usize,
+    dropped: u64,
+}
 
 impl Metrics {
     /// All metrics, by name.
     pub(crate) fn snapshot(&self) -> Vec<Metric> {
-        let metrics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |(name, kind): (&String, &MetricKind)| Metric { name: name.clone(), kind: *kind };
-        let mut all: Vec<_> = metrics.iter().map(of).collect();
+        let of = |(name, kind): (&String, &MetricKind)| Metric {
+            name: name.clone(),
+            kind: kind.clone(),
+        };
+        let mut all: Vec<_> = self.lock().metrics.iter().map(of).collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
     }
 
+    /// What was recorded under names for which there was no room.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn update(&self, name: String, initial: MetricKind, update: impl FnOnce(&mut MetricKind)) {
-        let mut metrics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if metrics.len() >= METRICS_MAX && !metrics.contains_key(&name) {
-            let dropped = metrics.entry(DROPPED.into()).or_insert(MetricKind::Counter(0));
-            if let MetricKind::Counter(count) = dropped {
-                *count += 1;
-            }
+        let mut recorded = self.lock();
+        if let Some(metric) = recorded.metrics.get_mut(&name) {
+            // A name keeps the kind of its first use; recording another kind has no effect.
+            return update(metric);
+        }
+        let histogram = matches!(initial, MetricKind::Histogram(_));
+        if recorded.metrics.len() >= METRICS_MAX
+            || (histogram && recorded.histograms >= HISTOGRAMS_MAX)
+        {
+            recorded.dropped = recorded.dropped.saturating_add(1);
             return;
         }
-        // A name keeps the kind of its first use; recording another kind has no effect.
-        update(metrics.entry(name).or_insert(initial));
+        recorded.histograms += usize::from(histogram);
+        update(recorded.metrics.entry(name).or_insert(initial));
     }
 }
 
@@ -116,7 +155,7 @@ fn counter(mut caller: Caller<'_, State>, name: i32, length: i32, value: i64) ->
     let name = metric_name(&mut caller, name, length)?;
     caller.data().runtime.metrics.update(name, MetricKind::Counter(0), |metric| {
         if let MetricKind::Counter(count) = metric {
-            *count = count.wrapping_add(value.cast_unsigned());
+            *count = count.saturating_add(value.cast_unsigned());
         }
     });
     Ok(())
@@ -139,15 +178,54 @@ fn gauge(
 
 fn histogram(mut caller: Caller<'_, State>, name: i32, length: i32, value: f64) -> Result<()> {
     let name = metric_name(&mut caller, name, length)?;
-    let empty =
-        MetricKind::Histogram { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+    let empty = MetricKind::Histogram(Box::default());
     caller.data().runtime.metrics.update(name, empty, |metric| {
-        if let MetricKind::Histogram { count, sum, min, max } = metric {
-            *count += 1;
-            *sum += value;
-            *min = min.min(value);
-            *max = max.max(value);
+        if let MetricKind::Histogram(samples) = metric {
+            samples.record(value);
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BOUNDS, HISTOGRAMS_MAX, Histogram, METRICS_MAX, MetricKind, Metrics};
+
+    #[test]
+    fn bounds_grow() {
+        assert!(BOUNDS.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn each_sample_falls_into_one_bucket() {
+        let mut histogram = Histogram::default();
+        let samples = [f64::NEG_INFINITY, -1.0, 0.0, 1e-6, 1.5, 3.0, 1e9, 2e9, f64::INFINITY];
+        samples.into_iter().for_each(|sample| histogram.record(sample));
+        histogram.record(f64::NAN);
+        let filled: Vec<_> = (0..=BOUNDS.len())
+            .map(|place| (place, histogram.buckets[place]))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        assert_eq!(filled, [(0, 4), (13, 2), (30, 1), (31, 3)]);
+    }
+
+    #[test]
+    fn names_beyond_the_limits_are_dropped_and_counted() {
+        let metrics = Metrics::default();
+        let histogram = || MetricKind::Histogram(Box::default());
+        let record = |name: String, kind| metrics.update(name, kind, |_| {});
+        (0..HISTOGRAMS_MAX).for_each(|index| record(format!("h{index}"), histogram()));
+        record("one histogram more".into(), histogram());
+        assert_eq!(metrics.dropped(), 1);
+        (HISTOGRAMS_MAX..METRICS_MAX)
+            .for_each(|index| record(format!("c{index}"), MetricKind::Counter(0)));
+        record("one more".into(), MetricKind::Gauge(0.0));
+        assert_eq!((metrics.snapshot().len(), metrics.dropped()), (METRICS_MAX, 2));
+        // Those that are there go on.
+        metrics.update("h0".into(), histogram(), |metric| {
+            let MetricKind::Histogram(samples) = metric else { panic!("{metric:?}") };
+            samples.record(1.0);
+        });
+        assert_eq!(metrics.dropped(), 2);
+    }
 }

@@ -94,6 +94,16 @@ impl Arena {
         self.slot_bytes >= HUGE_PAGES_SLOT_BYTES_MIN
     }
 
+    /// Bytes of address space in slots that are not free. It is looked up rather than counted, so
+    /// that handing out costs nothing for it; slots that are being cooled are in it for a moment.
+    pub fn used_bytes(&self) -> usize {
+        let state = self.lock();
+        let all: usize = state.chunks.iter().map(|(_, bytes)| bytes / self.slot_bytes).sum();
+        let fresh = state.fresh.map_or(0, |(_, left)| left);
+        let free = fresh + state.unprepared.len() + state.cold.len() + state.warm.len();
+        (all - free) * self.slot_bytes
+    }
+
     /// Hands out a slot: a warm one if there is one, else a cold one, else a fresh one.
     pub fn take(&self) -> Result<Slot, SlabError> {
         let mut state = self.lock();
@@ -201,7 +211,7 @@ impl Arena {
         let what = self.what;
         if !self.budget.take_reserved(bytes) {
             let (reserved, max) =
-                (self.budget.usage().reserved_bytes, self.budget.limits().reserved_bytes_max);
+                (self.budget.reserved_bytes(), self.budget.limits().reserved_bytes_max);
             return Err(SlabError::ReservedMax { what, bytes, reserved, max });
         }
         platform::reserve(bytes, self.huge_pages()).map_err(|source| {

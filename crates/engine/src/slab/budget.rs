@@ -30,6 +30,8 @@ impl Default for Limits {
 pub struct Usage {
     /// Slots handed out and not yet returned.
     pub live: usize,
+    /// Address space in bytes of those slots, and of slots that cannot be used any more.
+    pub used_bytes: usize,
     /// Reserved address space in bytes; never shrinks while the slab lives.
     pub reserved_bytes: usize,
     /// At most so many bytes are resident in free slots.
@@ -55,12 +57,18 @@ impl Budget {
         self.limits
     }
 
-    pub fn usage(&self) -> Usage {
+    /// What is in use, of which the arenas know that `used_bytes` are handed out.
+    pub fn usage(&self, used_bytes: usize) -> Usage {
         Usage {
             live: self.live.load(Relaxed),
-            reserved_bytes: self.reserved.load(Relaxed),
+            used_bytes,
+            reserved_bytes: self.reserved_bytes(),
             warm_bytes: self.warm.load(Relaxed),
         }
+    }
+
+    pub fn reserved_bytes(&self) -> usize {
+        self.reserved.load(Relaxed)
     }
 
     pub fn slot_taken(&self) {

@@ -69,7 +69,8 @@ impl Memories {
 
     /// What is in use now.
     pub fn usage(&self) -> Usage {
-        self.pool.budget.usage()
+        let used_bytes = self.pool.arenas.iter().map(Arena::used_bytes).sum();
+        self.pool.budget.usage(used_bytes)
     }
 
     /// Gives back the warm memory that no process needed since the last call. Call it every

@@ -61,7 +61,8 @@ impl Stacks {
 
     /// What is in use now.
     pub fn usage(&self) -> Usage {
-        self.pool.budget.usage()
+        let used_bytes = self.pool.lock().values().map(|arena| arena.used_bytes()).sum();
+        self.pool.budget.usage(used_bytes)
     }
 
     /// Gives back the warm memory that no process needed since the last call. Call it every
@@ -118,7 +119,7 @@ impl Pool {
             .and_then(|stack| stack.checked_add(page))
             .filter(|slot| *slot <= self.budget.limits().reserved_bytes_max);
         let Some(slot_bytes) = slot_bytes else {
-            let Usage { reserved_bytes: reserved, .. } = self.budget.usage();
+            let reserved = self.budget.reserved_bytes();
             let max = self.budget.limits().reserved_bytes_max;
             return Err(SlabError::ReservedMax { what: "fiber stacks", bytes, reserved, max });
         };

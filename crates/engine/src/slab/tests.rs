@@ -82,6 +82,30 @@ fn idle_warm_slots_are_given_back_and_read_as_zero() {
 }
 
 #[test]
+fn the_bytes_in_use_are_those_of_the_slots_that_are_handed_out() {
+    let slab = Memories::new(Limits::default());
+    assert_eq!(slab.usage().used_bytes, 0);
+    let one = memory(&slab, PAGE);
+    let used = slab.usage().used_bytes;
+    assert!((PAGE..slab.usage().reserved_bytes).contains(&used), "{used}");
+    let others: Vec<_> = (0..99).map(|_| memory(&slab, PAGE)).collect();
+    assert_eq!(slab.usage().used_bytes, 100 * used);
+    drop(others);
+    // Warm and cold slots are free, also after one is used again.
+    assert_eq!(slab.usage().used_bytes, used);
+    slab.give_back_idle();
+    slab.give_back_idle();
+    assert_eq!(slab.usage().used_bytes, used);
+    drop((one, memory(&slab, PAGE)));
+    assert_eq!(slab.usage().used_bytes, 0);
+    let stacks = Stacks::new(Limits::default());
+    let stack = stacks.new_stack(10 * PAGE, false).unwrap();
+    assert!(stacks.usage().used_bytes > 10 * PAGE);
+    drop(stack);
+    assert_eq!(stacks.usage().used_bytes, 0);
+}
+
+#[test]
 fn growth_keeps_the_contents_across_copies_and_relocations() {
     let slab = Memories::new(Limits::default());
     let mut grown = memory(&slab, PAGE);

@@ -1,7 +1,7 @@
 //! `lunatic::distributed` as a node without a cluster answers, `lunatic::version`, and
 //! `lunatic::metrics`.
 
-use lunatic_engine::{MetricKind, Rights};
+use lunatic_engine::{BOUNDS, MetricKind, Rights};
 
 use crate::common::{passes, reason_limited, shared, traps};
 
@@ -117,11 +117,25 @@ fn metrics_are_recorded_by_name_and_keep_their_kind() {
             (call $metrics.histogram @"test histogram" (f64.const -1)))"#,
     );
     let metrics = shared().metrics();
-    let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map(|m| m.kind);
-    assert_eq!(of("test counter"), Some(MetricKind::Counter(6)));
-    assert_eq!(of("test gauge"), Some(MetricKind::Gauge(6.5)));
-    let histogram = MetricKind::Histogram { count: 2, sum: 2.0, min: -1.0, max: 3.0 };
-    assert_eq!(of("test histogram"), Some(histogram));
+    let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map(|m| &m.kind);
+    assert_eq!(of("test counter"), Some(&MetricKind::Counter(6)));
+    assert_eq!(of("test gauge"), Some(&MetricKind::Gauge(6.5)));
+    let Some(MetricKind::Histogram(histogram)) = of("test histogram") else { panic!("none") };
+    let at = |sample| BOUNDS.iter().position(|bound| *bound >= sample).unwrap();
+    assert_eq!((histogram.sum, histogram.buckets.iter().sum()), (2.0, 2));
+    assert_eq!((histogram.buckets[at(-1.0)], histogram.buckets[at(3.0)]), (1, 1));
+}
+
+#[test]
+fn a_counter_that_is_full_stays_so() {
+    passes(
+        r#"(func (export "_start")
+            (call $metrics.counter @"full counter" (i64.const -2))
+            (call $metrics.counter @"full counter" (i64.const 5)))"#,
+    );
+    let metrics = shared().metrics();
+    let full = metrics.iter().find(|metric| metric.name == "full counter").expect("recorded");
+    assert_eq!(full.kind, MetricKind::Counter(u64::MAX));
 }
 
 #[test]

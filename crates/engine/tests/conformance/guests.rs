@@ -106,12 +106,12 @@ fn a_bomb_of_spawns_is_refused_at_the_limit_of_the_node() {
     let root = runtime
         .spawn_root(&environment, &module, "_start", config(|_, _| {}))
         .expect("it can be spawned");
-    while runtime.usage().node.processes < limits.processes_max {
+    while runtime.usage().processes < limits.processes_max {
         std::thread::yield_now();
     }
     environment.kill_all();
     assert_eq!(root.wait(), ExitReason::Killed);
-    while runtime.usage().node.processes > 1 {
+    while runtime.usage().processes > 1 {
         std::thread::yield_now();
     }
 }

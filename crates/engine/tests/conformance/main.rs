@@ -9,6 +9,7 @@ mod common;
 mod alone;
 mod config;
 mod error;
+mod figures;
 mod guests;
 mod hostile;
 mod imports;

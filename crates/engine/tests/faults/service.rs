@@ -42,7 +42,7 @@ fn settles_at(wanted: usize, what: &str, count: impl Fn() -> usize) {
 }
 
 fn processes() -> usize {
-    shared().usage().node.processes
+    shared().usage().processes
 }
 
 /// Descriptors of this program, where the system tells.
