@@ -32,7 +32,11 @@ const ROOMS: &[Room] = &[
     Room { name: WASI, rooms: &[], packages: None },
     Room { name: ENGINE, rooms: &[MODEL, NODE, WASI], packages: None },
     Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
-    Room { name: "xtask", rooms: &[], packages: Some(&["anyhow", "serde", "serde_json"]) },
+    Room {
+        name: "xtask",
+        rooms: &[],
+        packages: Some(&["anyhow", "rustix", "serde", "serde_json"]),
+    },
 ];
 
 /// Packages that only the named rooms may use.
