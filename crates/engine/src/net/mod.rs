@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Mutex;
 
@@ -55,6 +56,8 @@ pub(crate) struct TcpConnection {
     pub(crate) socket: TcpStream,
     pub(crate) reading: Mutex<()>,
     pub(crate) writing: Mutex<()>,
+    /// Nothing was left to read when this was last looked at. Belongs to the turn of reading.
+    emptied: AtomicBool,
     pub(crate) read_timeout: Timeout,
     pub(crate) write_timeout: Timeout,
     pub(crate) peek_timeout: Timeout,
@@ -66,6 +69,7 @@ impl TcpConnection {
             socket,
             reading: Mutex::default(),
             writing: Mutex::default(),
+            emptied: AtomicBool::new(false),
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),
             peek_timeout: Timeout::default(),
@@ -74,20 +78,47 @@ impl TcpConnection {
 
     /// Reads what is there, or fails with `WouldBlock`: then `readable` says when to try again.
     ///
-    /// What Tokio knows of the socket lags behind, so the system has the last word. Tokio comes
-    /// first all the same, because it has to forget a readiness that is used up.
+    /// A read that does not fill its buffer has emptied the socket. Tokio is told then and there, so
+    /// that one call of the system is enough for a message and the wait for the next one.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.socket.try_read(buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                retry(|| (&*SockRef::from(&self.socket)).read(buffer))
-            }
-            result => result,
+        let mut read = None;
+        // How this fails is only for Tokio.
+        let _ = self.socket.try_io(Interest::READABLE, || {
+            read = Some(self.read_now(buffer));
+            if self.emptied() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match read {
+            Some(read) => read,
+            None if self.emptied() => Err(ErrorKind::WouldBlock.into()),
+            // What Tokio knows of a socket lags behind.
+            None => self.read_now(buffer),
         }
+    }
+
+    /// Reads what is there, whatever Tokio knows of it: before one gives up, the system has the
+    /// last word.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len();
+        let read = retry(|| (&*SockRef::from(&self.socket)).read(buffer));
+        let emptied = match &read {
+            Ok(count) => (1..length).contains(count),
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        self.emptied.store(emptied, Ordering::Relaxed);
+        read
+    }
+
+    fn emptied(&self) -> bool {
+        self.emptied.load(Ordering::Relaxed)
     }
 
     /// Writes what fits, or fails with `WouldBlock`: then `writable` says when to try again.
     pub(crate) fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.socket.try_write_vectored(buffers) {
+        let written = match buffers {
+            [one] => self.socket.try_write(one),
+            several => self.socket.try_write_vectored(several),
+        };
+        match written {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 retry(|| (&*SockRef::from(&self.socket)).write_vectored(buffers))
             }
