@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod legacy;
 mod message;
 pub(crate) mod metrics;
+mod network_config;
 mod networking;
 mod process;
 mod registry;

@@ -160,6 +160,14 @@ wasi_snapshot_preview1 sock_send i32 i32 i32 i32 i32 -> i32
 wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 ";
 
+/// What came after those of version 0.13, in the same form.
+const ADDITIONS: &str = "
+lunatic::process create_empty_config -> i64
+lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
+lunatic::process config_deny_network i64 ->
+lunatic::process config_allow_resolve i64 i32 ->
+";
+
 /// A function that guests may import.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -191,7 +199,7 @@ impl Function {
 
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().filter(|line| !line.is_empty()).map(|line| {
+    FUNCTIONS.lines().chain(ADDITIONS.lines()).filter(|line| !line.is_empty()).map(|line| {
         let mut words = line.split_whitespace();
         let mut next = || words.next().expect("a line names a namespace and a function");
         let (namespace, name) = (next(), next());
