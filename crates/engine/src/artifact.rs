@@ -93,9 +93,7 @@ impl Artifacts {
             None => {
                 Module::validate(engine, wasm)
                     .map_err(|error| ModuleError::Invalid(exit::text(&error)))?;
-                let bounded = bulk::bound_bulk_memory(wasm)
-                    .map_err(|error| ModuleError::CompilerFailed(error.to_string()))?;
-                let module = Module::from_binary(engine, &bounded).map_err(failed)?;
+                let module = Module::from_binary(engine, &rewritten(wasm)?).map_err(failed)?;
                 if let Some(cache) = &self.cache {
                     cache.store(engine, wasm, &module);
                 }
@@ -116,11 +114,14 @@ impl Artifacts {
                 place.get_or_init(|| linker)
             }
         };
-        let import_error = |error: wasmtime::Error| ModuleError::Import(exit::text(&error));
-        match host::legacy::linker_for(module, linker).map_err(import_error)? {
-            Some(legacy) => legacy.instantiate_pre(module),
-            None => linker.instantiate_pre(module),
-        }
-        .map_err(import_error)
+        linker.instantiate_pre(module).map_err(|error| ModuleError::Import(exit::text(&error)))
     }
+}
+
+/// The module as it is compiled: a change of what is made here is a new [`bulk::REVISION`].
+fn rewritten(wasm: &[u8]) -> Result<Vec<u8>, ModuleError> {
+    let failed = |error: String| ModuleError::CompilerFailed(error);
+    let renamed = host::legacy::rename_imports(wasm).map_err(|error| failed(error.to_string()))?;
+    let bounded = bulk::bound_bulk_memory(&renamed).map_err(|error| failed(error.to_string()))?;
+    Ok(bounded.into_owned())
 }

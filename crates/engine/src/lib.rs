@@ -34,6 +34,7 @@ pub use engines::{Kind, Tier};
 pub use host::metrics::{Metric, MetricKind};
 pub use instance::SpawnError;
 pub use module::Module;
+pub use net::names::LookUp;
 pub use runtime::{Options, Root, Runtime, RuntimeUsage, StartError};
 
 pub use lunatic_model::{

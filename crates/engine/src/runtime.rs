@@ -13,6 +13,8 @@ use crate::engines::{Engines, Tier};
 use crate::host::metrics::{Metric, Metrics};
 use crate::instance::{self, SpawnError, SpawnRequest};
 use crate::module::Module;
+use crate::net::names::{LookUp, Names};
+use crate::net::platform;
 use crate::prompt;
 use crate::slab;
 
@@ -30,6 +32,8 @@ pub struct Options {
     pub limits: NodeLimits,
     /// Hears of failures.
     pub observer: Option<Arc<dyn Observer>>,
+    /// What looks up names for programs; `None` means the system.
+    pub look_up: Option<LookUp>,
 }
 
 /// Why a runtime did not start. Nothing of it is left.
@@ -69,13 +73,16 @@ pub(crate) struct Shared {
     pub(crate) artifacts: Artifacts,
     pub(crate) metrics: Metrics,
     pub(crate) limits: NodeLimits,
+    pub(crate) names: Names,
     memories: Arc<slab::Memories>,
     stacks: Arc<slab::Stacks>,
 }
 
 impl Runtime {
-    /// Starts a runtime with threads of its own.
+    /// Starts a runtime with threads of its own. On Unix, the program may have as many descriptors
+    /// as the system allows from then on.
     pub fn new(options: Options) -> Result<Runtime, StartError> {
+        platform::raise_descriptor_limit();
         let cache = Cache::open(&options.cache)?;
         let memories = Arc::new(slab::Memories::new(slab::Limits::default()));
         let stacks = Arc::new(slab::Stacks::new(slab::Limits::default()));
@@ -96,6 +103,7 @@ impl Runtime {
             artifacts: Artifacts::new(engines, cache, options.limits.module_bytes_max),
             metrics: Metrics::default(),
             limits: options.limits,
+            names: Names::new(options.look_up),
             memories,
             stacks,
         });

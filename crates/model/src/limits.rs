@@ -77,6 +77,9 @@ limits! {
     /// Nested calls of `lunatic::trap::catch`, each with a stack of its own. At the limit a call
     /// traps.
     catch_depth_max: u32 = 16,
+    /// Names that are being looked up for the process, be it that nobody waits any more. At the
+    /// limit a look-up waits for one of them.
+    lookups_max: usize = 8,
 }
 
 limits! {

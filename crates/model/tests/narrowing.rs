@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::cases;
 
-const FIELDS: usize = 14;
+const FIELDS: usize = 15;
 
 /// Every limit as a number. It takes the struct apart by name: a new limit has to come here, too.
 fn fields(limits: &Limits) -> [u64; FIELDS] {
@@ -26,6 +26,7 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         errors_max,
         resources_max,
         catch_depth_max,
+        lookups_max,
     } = *limits;
     [
         memory_bytes_max,
@@ -42,6 +43,7 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         errors_max as u64,
         resources_max as u64,
         u64::from(catch_depth_max),
+        lookups_max as u64,
     ]
 }
 
@@ -63,6 +65,7 @@ fn limits() -> impl Strategy<Value = Limits> {
         errors_max: n[11] as usize,
         resources_max: n[12] as usize,
         catch_depth_max: n[13],
+        lookups_max: n[14] as usize,
     })
 }
 
@@ -128,6 +131,7 @@ proptest! {
             errors_max: usize::MAX,
             resources_max: usize::MAX,
             catch_depth_max: u32::MAX,
+            lookups_max: usize::MAX,
         };
         prop_assert_eq!(own.narrowed(&most), own);
     }

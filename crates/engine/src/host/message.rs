@@ -5,14 +5,13 @@
 use std::sync::Arc;
 
 use lunatic_model::{Filter, Message, Resource, Tag};
-use tokio::net::UdpSocket;
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
 use crate::host::process::end_if_exiting;
 use crate::host::{TIMED_OUT, timeout};
 use crate::memory::{bytes, bytes_mut, i64s, split, unsigned};
 use crate::module::Module;
-use crate::net::{Shareable, TcpConnection};
+use crate::net::{DatagramSocket, Listener, Shareable, TcpConnection, TlsConnection, TlsListener};
 use crate::state::{Slot, State};
 
 const NAMESPACE: &str = "lunatic::message";
@@ -33,8 +32,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "take_module", take_module)?;
     linker.func_wrap(NAMESPACE, "push_tcp_stream", push::<TcpConnection>)?;
     linker.func_wrap(NAMESPACE, "take_tcp_stream", take::<TcpConnection>)?;
-    linker.func_wrap(NAMESPACE, "push_udp_socket", push::<UdpSocket>)?;
-    linker.func_wrap(NAMESPACE, "take_udp_socket", take::<UdpSocket>)?;
+    linker.func_wrap(NAMESPACE, "push_tls_stream", push::<TlsConnection>)?;
+    linker.func_wrap(NAMESPACE, "take_tls_stream", take::<TlsConnection>)?;
+    linker.func_wrap(NAMESPACE, "push_tls_listener", push::<TlsListener>)?;
+    linker.func_wrap(NAMESPACE, "take_tls_listener", take::<TlsListener>)?;
+    linker.func_wrap(NAMESPACE, "push_tcp_listener", push::<Listener>)?;
+    linker.func_wrap(NAMESPACE, "take_tcp_listener", take::<Listener>)?;
+    linker.func_wrap(NAMESPACE, "push_udp_socket", push::<DatagramSocket>)?;
+    linker.func_wrap(NAMESPACE, "take_udp_socket", take::<DatagramSocket>)?;
     linker
         .func_wrap_async(NAMESPACE, "send", |caller, (pid,): (i64,)| Box::new(send(caller, pid)))?;
     linker.func_wrap_async(

@@ -48,6 +48,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     trap::link(&mut linker)?;
     version::link(&mut linker)?;
     wasi::link(&mut linker)?;
+    legacy::link(&mut linker)?;
     Ok(linker)
 }
 

@@ -104,9 +104,7 @@ pub(super) async fn narrowed(
 }
 
 async fn narrowed_directory(parent: &WasiConfig, path: &str) -> Result<Preopen, String> {
-    let inside = |preopen: &Preopen| inside(preopen.guest_name(), path);
-    let found = parent.preopens().iter().find_map(|preopen| Some((preopen, inside(preopen)?)));
-    let Some((preopen, rest)) = found else {
+    let Some((preopen, rest)) = containing(parent, path) else {
         return Err(format!(
             "the directory {path:?} cannot be given to a process: none of the directories that its \
              parent has contains it"
@@ -115,6 +113,12 @@ async fn narrowed_directory(parent: &WasiConfig, path: &str) -> Result<Preopen, 
     preopen.narrow(path, &rest, Access::FULL).await.map_err(|errno| {
         format!("the directory {path:?} cannot be opened for a process: {errno:?}")
     })
+}
+
+/// The directory of a process in which a path lies by its text, and the path from there.
+pub(super) fn containing<'a>(config: &'a WasiConfig, path: &str) -> Option<(&'a Preopen, String)> {
+    let inside = |preopen: &Preopen| inside(preopen.guest_name(), path);
+    config.preopens().iter().find_map(|preopen| Some((preopen, inside(preopen)?)))
 }
 
 /// The path below the directory that guests know as `directory`, if it lies there by its text.

@@ -16,6 +16,8 @@ lunatic::message push_module i64 -> i64
 lunatic::message take_module i64 -> i64
 lunatic::message push_tcp_stream i64 -> i64
 lunatic::message take_tcp_stream i64 -> i64
+lunatic::message push_tls_stream i64 -> i64
+lunatic::message take_tls_stream i64 -> i64
 lunatic::message push_udp_socket i64 -> i64
 lunatic::message take_udp_socket i64 -> i64
 lunatic::message send i64 -> i32
@@ -44,6 +46,20 @@ lunatic::networking get_read_timeout i64 -> i64
 lunatic::networking get_write_timeout i64 -> i64
 lunatic::networking get_peek_timeout i64 -> i64
 lunatic::networking tcp_flush i64 i32 -> i32
+lunatic::networking tls_bind i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking drop_tls_listener i64 ->
+lunatic::networking tls_local_addr i64 i32 -> i32
+lunatic::networking tls_accept i64 i32 i32 -> i32
+lunatic::networking tls_connect i32 i32 i32 i64 i32 i32 i32 -> i32
+lunatic::networking drop_tls_stream i64 ->
+lunatic::networking clone_tls_stream i64 -> i64
+lunatic::networking tls_write_vectored i64 i32 i32 i32 -> i32
+lunatic::networking tls_read i64 i32 i32 i32 -> i32
+lunatic::networking set_tls_read_timeout i64 i64 ->
+lunatic::networking set_tls_write_timeout i64 i64 ->
+lunatic::networking get_tls_read_timeout i64 -> i64
+lunatic::networking get_tls_write_timeout i64 -> i64
+lunatic::networking tls_flush i64 i32 -> i32
 lunatic::networking udp_bind i32 i32 i32 i32 i32 i32 -> i32
 lunatic::networking udp_local_addr i64 i32 -> i32
 lunatic::networking udp_peer_addr i64 i32 -> i32
@@ -162,10 +178,47 @@ wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 
 /// What came after those of version 0.13, in the same form.
 const ADDITIONS: &str = "
+lunatic::message push_tcp_listener i64 -> i64
+lunatic::message take_tcp_listener i64 -> i64
+lunatic::networking clone_tcp_listener i64 -> i64
+lunatic::networking set_accept_timeout i64 i64 ->
+lunatic::networking get_accept_timeout i64 -> i64
+lunatic::networking tcp_stream_local_addr i64 i32 -> i32
+lunatic::networking set_tcp_nodelay i64 i32 i32 -> i32
+lunatic::networking get_tcp_nodelay i64 i32 -> i32
+lunatic::networking set_tcp_keep_alive i64 i64 i32 -> i32
+lunatic::networking get_tcp_keep_alive i64 i32 -> i32
+lunatic::networking set_tcp_linger i64 i64 i32 -> i32
+lunatic::networking get_tcp_linger i64 i32 -> i32
+lunatic::networking tcp_shutdown i64 i32 i32 -> i32
+lunatic::networking set_udp_receive_timeout i64 i64 ->
+lunatic::networking get_udp_receive_timeout i64 -> i64
+lunatic::networking set_udp_broadcast i64 i32 i32 -> i32
+lunatic::networking get_udp_broadcast i64 i32 -> i32
+lunatic::networking set_udp_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_ttl i64 i32 -> i32
+lunatic::networking set_udp_multicast_loop i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_loop i64 i32 -> i32
+lunatic::networking set_udp_multicast_ttl i64 i32 i32 -> i32
+lunatic::networking get_udp_multicast_ttl i64 i32 -> i32
+lunatic::networking udp_join_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_join_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v4 i64 i32 i32 i32 -> i32
+lunatic::networking udp_leave_multicast_v6 i64 i32 i32 i32 -> i32
+lunatic::networking unix_bind i32 i32 i32 -> i32
+lunatic::networking unix_connect i32 i32 i64 i32 -> i32
 lunatic::process create_empty_config -> i64
 lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
 lunatic::process config_deny_network i64 ->
 lunatic::process config_allow_resolve i64 i32 ->
+lunatic::message push_tls_listener i64 -> i64
+lunatic::message take_tls_listener i64 -> i64
+lunatic::networking tls_bind_with i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking tls_connect_with i32 i32 i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::networking tls_peer_addr i64 i32 -> i32
+lunatic::networking tls_shutdown i64 i32 -> i32
+lunatic::networking tls_alpn i64 i32 i32 i32 -> i32
+lunatic::networking tls_peer_certificate i64 i32 i32 i32 -> i32
 ";
 
 /// A function that guests may import.
@@ -197,9 +250,14 @@ impl Function {
     }
 }
 
+/// The lines of what came after version 0.13.
+pub fn additions() -> impl Iterator<Item = &'static str> {
+    ADDITIONS.lines().filter(|line| !line.is_empty())
+}
+
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().chain(ADDITIONS.lines()).filter(|line| !line.is_empty()).map(|line| {
+    FUNCTIONS.lines().filter(|line| !line.is_empty()).chain(additions()).map(|line| {
         let mut words = line.split_whitespace();
         let mut next = || words.next().expect("a line names a namespace and a function");
         let (namespace, name) = (next(), next());

@@ -6,6 +6,8 @@
 pub mod abi;
 pub mod guest;
 pub mod network;
+pub mod tls;
+pub mod tls_helpers;
 
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! Linking: which functions a module can import, and with which types alone.
 
-use crate::common::abi::{Function, functions};
-use crate::common::{passes, shared};
+use crate::common::abi::{Function, additions, functions};
+use crate::common::shared;
 
 fn refused(wat: &str) -> String {
     match shared().compile(wat.as_bytes()) {
@@ -56,14 +56,17 @@ fn what_does_not_exist_is_refused_by_name() {
     }
 }
 
-// 2.14: what as-lunatic 0.12 and lunatic 0.12 import.
 #[test]
-fn a_module_that_imports_the_old_forms_of_send_receive_is_taken() {
-    passes(
-        r#"(import "lunatic::message" "send_receive_skip_search"
-            (func (param i64 i64) (result i32)))
-        (import "lunatic::distributed" "send_receive_skip_search"
-            (func (param i64 i64 i64) (result i32)))
-        (func (export "_start"))"#,
-    );
+fn what_is_new_of_sockets_is_described_with_its_exact_type() {
+    let document = include_str!("../../../../abi/networking.md");
+    let described: Vec<_> = document.lines().filter(|line| line.starts_with("lunatic::")).collect();
+    let new: Vec<_> = additions().collect();
+    for line in &described {
+        assert!(new.contains(line), "abi/networking.md describes `{line}`, which does not exist");
+    }
+    // TLS has a document of its own.
+    let ours = |line: &&&str| line.contains("::networking") && !line.contains("tls");
+    for line in new.iter().filter(ours) {
+        assert!(described.contains(line), "abi/networking.md lacks `{line}`");
+    }
 }

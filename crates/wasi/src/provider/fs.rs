@@ -19,7 +19,9 @@ use cap_std::fs::{Dir, DirEntry, OpenOptions};
 use cap_std::time::SystemTime;
 
 use super::file::{HostFile, absolute, openable, set_times};
-use super::{Directory, ENTRY_BYTES, Entry, OpenRequest, Opened, Reply, platform};
+use super::{
+    Directory, ENTRY_BYTES, Entry, OpenRequest, Opened, Reply, SocketPath, SocketUse, platform,
+};
 use crate::errno::Errno;
 use crate::types::{FileType, Metadata, NewTimes};
 
@@ -165,6 +167,10 @@ impl Directory for HostDirectory {
         new_path: String,
     ) -> Reply<'a, ()> {
         self.run_with(to, move |dir, to| dir.rename(path, to, new_path))
+    }
+
+    fn socket_path(&self, path: String, usage: SocketUse) -> Reply<'_, SocketPath> {
+        self.run(move |dir| platform::socket_path(dir, &path, usage))
     }
 }
 

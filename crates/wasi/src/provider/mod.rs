@@ -8,6 +8,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -160,6 +161,31 @@ pub struct Entry {
 /// Fixed cost that a listing charges for each entry, besides the bytes of its name.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
+/// What is done with a unix socket in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketUse {
+    /// Make it, and listen there.
+    Bind,
+    /// Reach who listens there.
+    Connect,
+}
+
+/// The way to a unix socket: a path for the system that leads to one place, whatever is moved or
+/// linked meanwhile, as long as this lives.
+#[derive(Debug)]
+pub struct SocketPath {
+    path: PathBuf,
+    /// The path goes through this handle.
+    _held: std::fs::File,
+}
+
+impl SocketPath {
+    /// For a bind or connect of the system.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// An open directory. No path given to it can lead out of it: neither `..` nor an absolute path
 /// nor a symbolic link, not even one that appears during the call; such a path is `Perm`.
 pub trait Directory: Send + Sync {
@@ -197,4 +223,7 @@ pub trait Directory: Send + Sync {
     /// Moves something to `to`, replacing what POSIX replaces.
     fn rename<'a>(&'a self, path: String, to: &'a dyn Directory, new_path: String)
     -> Reply<'a, ()>;
+    /// The way to a unix socket inside. A symbolic link at the end is not followed. `Notsup` where
+    /// the system has no way that cannot lead out.
+    fn socket_path(&self, path: String, usage: SocketUse) -> Reply<'_, SocketPath>;
 }

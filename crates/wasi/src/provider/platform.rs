@@ -3,6 +3,12 @@
 //! Each function has one meaning on all systems; where a system can't do something, the comment
 //! says what happens instead. Nothing here waits for anything but a disk.
 
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::{SocketPath, SocketUse};
+
 pub(crate) use imp::*;
 
 #[cfg(unix)]
@@ -225,7 +231,40 @@ mod imp {
 
 /// Gives a file at least `offset + length` bytes.
 #[cfg(not(target_os = "linux"))]
-fn extend(file: &std::fs::File, offset: u64, length: u64) -> std::io::Result<()> {
+fn extend(file: &std::fs::File, offset: u64, length: u64) -> io::Result<()> {
     let end = offset.saturating_add(length);
     if file.metadata()?.len() < end { file.set_len(end) } else { Ok(()) }
+}
+
+/// A path through a handle in `/proc`: of the directory in which a socket is made, since its
+/// name has no steps, or of the socket itself, since connecting would follow a link.
+#[cfg(target_os = "linux")]
+pub(crate) fn socket_path(dir: &Dir, path: &str, usage: SocketUse) -> io::Result<SocketPath> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{Mode, OFlags};
+
+    let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+    if matches!(name, "" | "." | "..") {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let parent = dir.open_dir(parent)?;
+    let held = match usage {
+        SocketUse::Bind => parent.into_std_file(),
+        SocketUse::Connect => {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&parent, name, flags, Mode::empty())?.into()
+        }
+    };
+    let mut path = std::path::PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    if let SocketUse::Bind = usage {
+        path.push(name);
+    }
+    Ok(SocketPath { path, _held: held })
+}
+
+/// No path for a socket goes through a handle here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn socket_path(_: &Dir, _: &str, _: SocketUse) -> io::Result<SocketPath> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,7 +1,7 @@
 //! Name resolution, and the iterators in which guests are given addresses.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::vec::IntoIter;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use wasmtime::{Caller, Linker, Result};
@@ -12,16 +12,11 @@ use crate::memory::{bytes_mut, check, split, text, write_u64};
 use crate::state::State;
 use crate::tables::TIMED_OUT_ERROR;
 
-/// Names that the system looks up at once for all processes. It cannot be told to stop, so a
-/// look-up that nobody waits for any more counts, too.
-const LOOKUPS_MAX: usize = 128;
 /// Bytes of "host:port". Names of the domain name system have no more than 253.
-const NAME_BYTES_MAX: usize = 1024;
+pub(super) const NAME_BYTES_MAX: usize = 1024;
 /// Result: all addresses have been given.
 const EXHAUSTED: i32 = 1;
 const WHAT: &str = "DNS iterator";
-
-static LOOKUPS: Semaphore = Semaphore::const_new(LOOKUPS_MAX);
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap_async(
@@ -67,8 +62,10 @@ async fn resolve(
     if let Err(text) = permit_resolve(&caller, &name) {
         return fail(&mut caller, text, id);
     }
+    let own = lookups(&mut caller);
+    let look_up = caller.data().runtime.names.look_up(own, name.clone());
     let mut deadline = Deadline::new(&caller, milliseconds);
-    match deadline.run(look_up(name.clone())).await {
+    match deadline.run(look_up).await {
         Some(Ok(addresses)) => {
             let iterator = add(&mut caller, |sockets| &mut sockets.addresses, addresses)?;
             give(&mut caller, iterator, id)
@@ -84,17 +81,15 @@ async fn resolve(
     }
 }
 
-/// Literal addresses are there at once; names are left to a thread of their own.
-async fn look_up(name: String) -> std::io::Result<IntoIter<SocketAddr>> {
-    if let Ok(address) = name.parse::<SocketAddr>() {
-        return Ok(vec![address].into_iter());
+/// What the process may have looked up at once, for all of its look-ups together.
+pub(super) fn lookups(caller: &mut Caller<'_, State>) -> Arc<Semaphore> {
+    let max = caller.data().process.limits().lookups_max.min(Semaphore::MAX_PERMITS);
+    let lookups = sockets(caller).lookups.get_or_insert_with(|| Arc::new(Semaphore::new(max)));
+    if max == 0 {
+        // Nobody shall wait for what never comes.
+        lookups.close();
     }
-    let permit = LOOKUPS.acquire().await.map_err(std::io::Error::other)?;
-    let look_up = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        name.to_socket_addrs()
-    });
-    look_up.await.map_err(std::io::Error::other)?
+    lookups.clone()
 }
 
 fn drop_dns_iterator(mut caller: Caller<'_, State>, id: i64) -> Result<()> {

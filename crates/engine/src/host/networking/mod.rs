@@ -1,12 +1,16 @@
-//! `lunatic::networking`: names, TCP and UDP.
+//! `lunatic::networking`: names, TCP, TLS, UDP and unix sockets.
 //!
 //! What is common to all of them: addresses in both directions, deadlines, and results. An
 //! operation is tried once before its deadline is looked at. Places for results are checked before
 //! anything is begun. Guest memory is lent to the system only for calls that do not wait.
 
 mod dns;
+mod options;
 mod tcp;
+mod tls;
+mod tls_io;
 mod udp;
+mod unix;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -21,7 +25,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::{fail, timeout};
 use crate::memory::{bytes, split, unsigned, write_u64};
-use crate::net::{Shareable, Sockets};
+use crate::net::{Shareable, Sockets, Timeout};
 use crate::state::State;
 use crate::tables::Table;
 
@@ -34,7 +38,35 @@ const ID_BYTES: usize = 8;
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     dns::link(linker)?;
     tcp::link(linker)?;
-    udp::link(linker)
+    tls::link(linker)?;
+    tls_io::link(linker)?;
+    udp::link(linker)?;
+    options::link(linker)?;
+    unix::link(linker)
+}
+
+/// A pair of functions that change and tell a timeout in milliseconds; `u64::MAX` is none.
+fn link_timeout<T: Shareable>(
+    linker: &mut Linker<State>,
+    (set, get): (&str, &str),
+    which: fn(&T) -> &Timeout,
+) -> Result<()> {
+    linker.func_wrap(
+        NAMESPACE,
+        set,
+        move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
+            which(&*shared(&mut caller, id)?).set(milliseconds);
+            Ok(())
+        },
+    )?;
+    linker.func_wrap(
+        NAMESPACE,
+        get,
+        move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
+            Ok(which(&*shared(&mut caller, id)?).milliseconds())
+        },
+    )?;
+    Ok(())
 }
 
 /// An address as guests pass it: 4 or 6, pointer to its octets, port, flow info, scope id.
@@ -132,10 +164,14 @@ fn close<T: Shareable>(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
     T::table(sockets(&mut caller)).remove(id, T::WHAT).map(drop)
 }
 
-/// Result 0: stores the id of an iterator over one address.
-fn give_address(caller: &mut Caller<'_, State>, address: SocketAddr, pointer: i32) -> Result<i32> {
-    let addresses = vec![address].into_iter();
-    let id = add(caller, |sockets| &mut sockets.addresses, addresses)?;
+/// Result 0: stores the id of an iterator over one address, or over none.
+fn give_address(
+    caller: &mut Caller<'_, State>,
+    address: impl Into<Option<SocketAddr>>,
+    pointer: i32,
+) -> Result<i32> {
+    let addresses: Vec<_> = address.into().into_iter().collect();
+    let id = add(caller, |sockets| &mut sockets.addresses, addresses.into_iter())?;
     give(caller, id, pointer)
 }
 

@@ -1,13 +1,15 @@
 //! TCP: listeners and streams.
 //!
 //! Reads and peeks of all clones of a stream take turns, and writes do; a read and a write run at
-//! once. Timeouts belong to the stream, wherever it goes, and can always be read and changed.
+//! once. Timeouts belong to the stream or listener, wherever it goes, and can always be read and
+//! changed.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use lunatic_model::{Access, Protocol};
 use tokio::io::ReadBuf;
@@ -16,11 +18,11 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, permit, shared, sockets,
+    give, give_address, give_count, link_timeout, permit, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, split, unsigned, write_u64};
-use crate::net::{Shareable, TcpConnection, Timeout};
+use crate::net::{Listener, Shareable, Socket, TcpConnection, platform};
 use crate::state::State;
 
 /// Connections that the system keeps for a listener that does not accept.
@@ -29,7 +31,9 @@ const BACKLOG: u32 = 1024;
 const LIST_ENTRIES_MAX: usize = 1 << 16;
 /// Buffers in one write of the system.
 const BUFFERS_MAX: usize = 256;
-const LISTENER: &str = "TCP listener";
+/// How long an accept without a descriptor for its connection waits before it tells: a server that
+/// just tries again does not keep a core busy with it.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
@@ -43,7 +47,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
          scope: i32,
          id: i32| { tcp_bind(caller, (kind, at, port, flow, scope), id) },
     )?;
-    linker.func_wrap(NAMESPACE, "drop_tcp_listener", drop_tcp_listener)?;
+    linker.func_wrap(NAMESPACE, "drop_tcp_listener", close::<Listener>)?;
+    linker.func_wrap(NAMESPACE, "clone_tcp_listener", clone::<Listener>)?;
     linker.func_wrap(NAMESPACE, "tcp_local_addr", tcp_local_addr)?;
     linker.func_wrap_async(
         NAMESPACE,
@@ -61,6 +66,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
         },
     )?;
     linker.func_wrap(NAMESPACE, "tcp_peer_addr", tcp_peer_addr)?;
+    linker.func_wrap(NAMESPACE, "tcp_stream_local_addr", tcp_stream_local_addr)?;
     linker.func_wrap(NAMESPACE, "drop_tcp_stream", close::<TcpConnection>)?;
     linker.func_wrap(NAMESPACE, "clone_tcp_stream", clone::<TcpConnection>)?;
     link_io(linker)?;
@@ -94,38 +100,26 @@ fn link_io(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn link_timeouts(linker: &mut Linker<State>) -> Result<()> {
-    type Which = fn(&TcpConnection) -> &Timeout;
-    let timeouts: [(&str, &str, Which); 3] = [
-        ("set_read_timeout", "get_read_timeout", |stream| &stream.read_timeout),
-        ("set_write_timeout", "get_write_timeout", |stream| &stream.write_timeout),
-        ("set_peek_timeout", "get_peek_timeout", |stream| &stream.peek_timeout),
-    ];
-    for (set, get, which) in timeouts {
-        linker.func_wrap(
-            NAMESPACE,
-            set,
-            move |mut caller: Caller<'_, State>, id: i64, milliseconds: i64| -> Result<()> {
-                which(&*stream(&mut caller, id)?).set(milliseconds);
-                Ok(())
-            },
-        )?;
-        linker.func_wrap(
-            NAMESPACE,
-            get,
-            move |mut caller: Caller<'_, State>, id: i64| -> Result<i64> {
-                Ok(which(&*stream(&mut caller, id)?).milliseconds())
-            },
-        )?;
-    }
-    Ok(())
+    link_timeout(linker, ("set_read_timeout", "get_read_timeout"), |stream: &TcpConnection| {
+        &stream.read_timeout
+    })?;
+    link_timeout(linker, ("set_write_timeout", "get_write_timeout"), |stream: &TcpConnection| {
+        &stream.write_timeout
+    })?;
+    link_timeout(linker, ("set_peek_timeout", "get_peek_timeout"), |stream: &TcpConnection| {
+        &stream.peek_timeout
+    })?;
+    link_timeout(linker, ("set_accept_timeout", "get_accept_timeout"), |listener: &Listener| {
+        &listener.accept_timeout
+    })
 }
 
 fn stream(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<TcpConnection>> {
     shared(caller, id)
 }
 
-fn listener(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<TcpListener>> {
-    sockets(caller).listeners.get(id, LISTENER).cloned()
+fn listener(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<Listener>> {
+    shared(caller, id)
 }
 
 fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i32> {
@@ -136,14 +130,14 @@ fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
     match listen(address) {
         Ok(listener) => {
-            let new = add(&mut caller, |sockets| &mut sockets.listeners, Arc::new(listener))?;
+            let new = add(&mut caller, Listener::table, Arc::new(listener.into()))?;
             give(&mut caller, new, id)
         }
         Err(error) => fail(&mut caller, format!("cannot listen at {address}: {error}"), id),
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -153,10 +147,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-fn drop_tcp_listener(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
-    sockets(&mut caller).listeners.remove(id, LISTENER).map(drop)
 }
 
 fn tcp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
@@ -170,20 +160,30 @@ fn tcp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i3
 async fn tcp_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i32) -> Result<i32> {
     check(&mut caller, &[(stream, ID_BYTES), (peer, ID_BYTES)])?;
     let listener = listener(&mut caller, id)?;
-    match listener.accept().await {
+    let mut deadline = Deadline::new(&caller, listener.accept_timeout.milliseconds());
+    let accepted = match deadline.run(listener.accept()).await {
+        Some(accepted) => accepted,
+        // What Tokio knows of the listener lags behind, so the system has the last word.
+        None => listener.try_accept(),
+    };
+    match accepted {
         Ok((socket, address)) => {
             let new = add_stream(&mut caller, socket)?;
             write_u64(&mut caller, stream, new)?;
             give_address(&mut caller, address, peer)
         }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(TIMED_OUT),
         Err(error) => {
+            if platform::is_exhausted(&error) {
+                caller.data().process.sleep(EXHAUSTED_PAUSE).await;
+            }
             write_u64(&mut caller, peer, 0)?;
             fail(&mut caller, format!("cannot accept a connection: {error}"), stream)
         }
     }
 }
 
-fn add_stream(caller: &mut Caller<'_, State>, socket: TcpStream) -> Result<u64> {
+pub(super) fn add_stream(caller: &mut Caller<'_, State>, socket: Socket) -> Result<u64> {
     add(caller, TcpConnection::table, Arc::new(TcpConnection::new(socket)))
 }
 
@@ -201,7 +201,7 @@ async fn tcp_connect(
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(TcpStream::connect(address)).await {
         Some(Ok(socket)) => {
-            let new = add_stream(&mut caller, socket)?;
+            let new = add_stream(&mut caller, Socket::Tcp(socket))?;
             give(&mut caller, new, id)
         }
         Some(Err(error)) => fail(&mut caller, format!("cannot connect to {address}: {error}"), id),
@@ -211,9 +211,27 @@ async fn tcp_connect(
 
 fn tcp_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
     let stream = stream(&mut caller, id)?;
-    match stream.socket.peer_addr() {
-        Ok(address) => give_address(&mut caller, address, out),
-        Err(error) => fail(&mut caller, format!("the stream has no peer: {error}"), out),
+    let address = stream.peer_addr();
+    give_stream_address(&mut caller, address, "peer's", out)
+}
+
+fn tcp_stream_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
+    let stream = stream(&mut caller, id)?;
+    let address = stream.local_addr();
+    give_stream_address(&mut caller, address, "own", out)
+}
+
+fn give_stream_address(
+    caller: &mut Caller<'_, State>,
+    address: io::Result<SocketAddr>,
+    whose: &str,
+    out: i32,
+) -> Result<i32> {
+    match address {
+        Ok(address) => give_address(caller, address, out),
+        Err(error) => {
+            fail(caller, format!("the stream's {whose} address is unknown: {error}"), out)
+        }
     }
 }
 
@@ -237,7 +255,7 @@ async fn tcp_write_vectored(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             written => break written,
         }
-        match deadline.run(stream.socket.writable()).await {
+        match deadline.run(stream.writable()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => break Err(error),
             None => return Ok(TIMED_OUT),
@@ -247,7 +265,7 @@ async fn tcp_write_vectored(
 }
 
 /// The buffers of a list that have something in them, as many as one call writes.
-fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
+pub(super) fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
     let mut buffers = Vec::new();
     let mut room = IO_BYTES_MAX;
     for [p0, p1, p2, p3, l0, l1, l2, l3] in
@@ -285,7 +303,7 @@ async fn tcp_peek(
     let peek = poll_fn(|cx| {
         let (memory, _) = split(&mut caller)?;
         let mut buffer = ReadBuf::new(bytes_mut(memory, buffer, at_most(length))?);
-        Poll::Ready(Ok::<_, wasmtime::Error>(ready!(stream.socket.poll_peek(cx, &mut buffer))))
+        Poll::Ready(Ok::<_, wasmtime::Error>(ready!(stream.poll_peek(cx, &mut buffer))))
     });
     // What is there already, Tokio is sure to hear of soon.
     let peeked = match has_something {
@@ -317,7 +335,7 @@ async fn tcp_read(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             count => break count,
         }
-        match deadline.run(stream.socket.readable()).await {
+        match deadline.run(stream.readable()).await {
             Some(Ok(())) => continue,
             Some(Err(error)) => break Err(error),
             None => {}

@@ -10,11 +10,11 @@ use wasmtime::{Caller, Linker, Result, format_err};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
-    give_address, give_count, permit, shared,
+    give_address, give_count, link_timeout, permit, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
-use crate::net::Shareable;
+use crate::net::{DatagramSocket, Shareable};
 use crate::state::State;
 
 /// Result of `udp_peer_addr`: there is no peer.
@@ -36,7 +36,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     )?;
     linker.func_wrap(NAMESPACE, "udp_local_addr", udp_local_addr)?;
     linker.func_wrap(NAMESPACE, "udp_peer_addr", udp_peer_addr)?;
-    linker.func_wrap(NAMESPACE, "drop_udp_socket", close::<UdpSocket>)?;
+    linker.func_wrap(NAMESPACE, "drop_udp_socket", close::<DatagramSocket>)?;
     linker.func_wrap_async(
         NAMESPACE,
         "udp_connect",
@@ -54,9 +54,11 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             Box::new(udp_connect(caller, id, (kind, at, port, flow, scope), timeout, out))
         },
     )?;
-    linker.func_wrap(NAMESPACE, "clone_udp_socket", clone::<UdpSocket>)?;
+    linker.func_wrap(NAMESPACE, "clone_udp_socket", clone::<DatagramSocket>)?;
     link_options(linker)?;
-    link_datagrams(linker)
+    link_datagrams(linker)?;
+    let names = ("set_udp_receive_timeout", "get_udp_receive_timeout");
+    link_timeout(linker, names, |socket: &DatagramSocket| &socket.receive_timeout)
 }
 
 fn link_datagrams(linker: &mut Linker<State>) -> Result<()> {
@@ -108,39 +110,39 @@ fn link_options(linker: &mut Linker<State>) -> Result<()> {
         NAMESPACE,
         "set_udp_socket_broadcast",
         |mut caller: Caller<'_, State>, id: i64, flag: i32| -> Result<()> {
-            option(socket(&mut caller, id)?.set_broadcast(flag != 0))
+            option(socket(&mut caller, id)?.socket.set_broadcast(flag != 0))
         },
     )?;
     linker.func_wrap(
         NAMESPACE,
         "get_udp_socket_broadcast",
         |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
-            option(socket(&mut caller, id)?.broadcast()).map(i32::from)
+            option(socket(&mut caller, id)?.socket.broadcast()).map(i32::from)
         },
     )?;
     linker.func_wrap(
         NAMESPACE,
         "set_udp_socket_ttl",
         |mut caller: Caller<'_, State>, id: i64, ttl: i32| -> Result<()> {
-            option(socket(&mut caller, id)?.set_ttl(ttl.cast_unsigned()))
+            option(socket(&mut caller, id)?.socket.set_ttl(ttl.cast_unsigned()))
         },
     )?;
     linker.func_wrap(
         NAMESPACE,
         "get_udp_socket_ttl",
         |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
-            option(socket(&mut caller, id)?.ttl()).map(u32::cast_signed)
+            option(socket(&mut caller, id)?.socket.ttl()).map(u32::cast_signed)
         },
     )?;
     Ok(())
 }
 
-/// These functions have no place for an error.
+/// These functions have no place for an error; `options.rs` has others that do.
 fn option<T>(result: io::Result<T>) -> Result<T> {
     result.map_err(|error| format_err!("the option of the UDP socket cannot be used: {error}"))
 }
 
-fn socket(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<UdpSocket>> {
+fn socket(caller: &mut Caller<'_, State>, id: i64) -> Result<Arc<DatagramSocket>> {
     shared(caller, id)
 }
 
@@ -152,7 +154,7 @@ fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
     match bind(address) {
         Ok(socket) => {
-            let new = add(&mut caller, UdpSocket::table, Arc::new(socket))?;
+            let new = add(&mut caller, DatagramSocket::table, Arc::new(socket))?;
             give(&mut caller, new, id)
         }
         Err(error) => {
@@ -161,10 +163,10 @@ fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(address: SocketAddr) -> io::Result<DatagramSocket> {
     let socket = std::net::UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
+    UdpSocket::from_std(socket).map(DatagramSocket::new)
 }
 
 fn udp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
@@ -177,7 +179,7 @@ fn udp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i3
 
 fn udp_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
     let socket = socket(&mut caller, id)?;
-    match socket.peer_addr() {
+    match socket.socket.peer_addr() {
         Ok(address) => give_address(&mut caller, address, out),
         Err(error) => {
             fail(&mut caller, format!("the socket has no peer: {error}"), out)?;
@@ -202,15 +204,23 @@ async fn udp_receive(
     if let Some(from) = from {
         check(&mut caller, &[(from, ID_BYTES)])?;
     }
+    let mut deadline = Deadline::new(&caller, socket.receive_timeout.milliseconds());
+    let Some(_turn) = deadline.run(socket.receiving.lock()).await else { return Ok(TIMED_OUT) };
     let received = loop {
-        if let Err(error) = socket.readable().await {
-            break Err(error);
-        }
         let (memory, _) = split(&mut caller)?;
         let buffer = bytes_mut(memory, buffer, at_most(length))?;
-        match socket.try_recv_from(buffer) {
+        match socket.socket.try_recv_from(buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             received => break received,
+        }
+        let ready = match deadline.run(socket.socket.readable()).await {
+            // What is there already, Tokio is sure to hear of soon.
+            None if socket.has_something() => socket.socket.readable().await,
+            None => return Ok(TIMED_OUT),
+            Some(ready) => ready,
+        };
+        if let Err(error) = ready {
+            break Err(error);
         }
     };
     if let (Ok((_, sender)), Some(from)) = (&received, from) {
@@ -234,7 +244,7 @@ async fn udp_connect(
         return fail(&mut caller, text, out);
     }
     let mut deadline = Deadline::new(&caller, milliseconds);
-    match deadline.run(socket.connect(address)).await {
+    match deadline.run(socket.socket.connect(address)).await {
         Some(Ok(())) => give(&mut caller, 0, out),
         Some(Err(error)) => {
             fail(&mut caller, format!("cannot set {address} as the peer: {error}"), out)
@@ -264,14 +274,14 @@ async fn udp_send(
         // Not cut short: a datagram that is too large is an error of the system.
         let datagram = bytes(memory, buffer, length)?;
         let sent = match to {
-            Some(to) => socket.try_send_to(datagram, to),
-            None => socket.try_send(datagram),
+            Some(to) => socket.socket.try_send_to(datagram, to),
+            None => socket.socket.try_send(datagram),
         };
         match sent {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             sent => break sent,
         }
-        if let Err(error) = socket.writable().await {
+        if let Err(error) = socket.socket.writable().await {
             break Err(error);
         }
     };
