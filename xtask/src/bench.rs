@@ -1,5 +1,5 @@
 //! `cargo xtask bench [ROW...]`: the questions of the README's table, asked of this runtime (a Rust
-//! guest on the published crate, and raw host calls), of `erl` and of bare Wasmtime.
+//! guest on the published crate, and raw host calls), of `erl`, of bare Wasmtime and of a native server.
 //!
 //! All sides run in turn within each repetition, so that a machine that gets slower gets slower
 //! for all. Every number is a median beside its spread, and what counts are the ratios: nothing
@@ -7,8 +7,11 @@
 
 use anyhow::{Result, bail};
 
+use crate::bench_network::Net;
 use crate::bench_sides::{Side, Sides};
 use crate::bench_table::{Line, Table};
+use crate::examples_web::NO_WRK;
+use crate::shell;
 use crate::workspace::Profile;
 
 const REPETITIONS: usize = 5;
@@ -26,6 +29,10 @@ pub enum Ask {
     Compute(&'static str, u64),
     /// The time of a whole `hello`.
     ColdStart,
+    /// An echo server.
+    Net(Net),
+    /// examples/web: a kind of xtask/load/web.lua, and for how long.
+    Web(&'static str, &'static str),
 }
 
 /// A row of the benchmark: the name by which it is chosen, what is asked, and the lines of the
@@ -90,6 +97,45 @@ const ROWS: &[Row] = &[
         ask: Ask::ColdStart,
         lines: &[("hello, compiled code cached", "ns"), ("hello, nothing cached", "ns")],
     },
+    Row {
+        name: "tcp_accept",
+        ask: Ask::Net(Net::ComeAndGo(20_000)),
+        lines: &[
+            ("TCP: accept, spawn, echo, end: connections", "/s"),
+            ("TCP: accept, spawn, echo, end: processor time of the server for each", "ns"),
+        ],
+    },
+    Row {
+        name: "tcp_echo",
+        ask: Ask::Net(Net::Echo(1_000, 200)),
+        lines: &[
+            ("TCP: echo on 1,000 open connections: messages", "/s"),
+            ("TCP: echo on 1,000 open connections: processor time of the server for each", "ns"),
+        ],
+    },
+    Row {
+        name: "tcp_idle",
+        ask: Ask::Net(Net::Idle(10_000)),
+        lines: &[("TCP: 10,000 idle connections: resident bytes of each (RSS + page tables)", "B")],
+    },
+    Row {
+        name: "web_health",
+        ask: Ask::Web("health", "3s"),
+        lines: &[
+            ("web service, 64 connections, no database: requests", "/s"),
+            ("web service, 64 connections, no database: latency p50", "ns"),
+            ("web service, 64 connections, no database: latency p99", "ns"),
+        ],
+    },
+    Row {
+        name: "web_insert",
+        ask: Ask::Web("insert", "3s"),
+        lines: &[
+            ("web service, 64 connections, a row inserted by each: requests", "/s"),
+            ("web service, 64 connections, a row inserted by each: latency p50", "ns"),
+            ("web service, 64 connections, a row inserted by each: latency p99", "ns"),
+        ],
+    },
 ];
 
 /// The chore.
@@ -140,12 +186,20 @@ pub fn smoke(profile: Profile) -> Result<()> {
             Ask::Compute("fib", _) => Ask::Compute("fib", 20),
             Ask::Compute(export, _) => Ask::Compute(export, 10_000),
             Ask::ColdStart => Ask::ColdStart,
+            Ask::Net(Net::ComeAndGo(_)) => Ask::Net(Net::ComeAndGo(640)),
+            Ask::Net(Net::Echo(..)) => Ask::Net(Net::Echo(50, 10)),
+            Ask::Net(Net::Idle(_)) => Ask::Net(Net::Idle(100)),
+            Ask::Web(kind, _) => Ask::Web(kind, "1s"),
         };
         let answered = Side::ALL
             .into_iter()
             .map(|side| Ok(sides.ask(side, ask)?.map(|values| values.len())))
             .collect::<Result<Vec<Option<usize>>>>()?;
         let complete = answered.iter().flatten().all(|lines| *lines == row.lines.len());
+        if matches!(ask, Ask::Web(..)) && !shell::exists("wrk") {
+            println!("  {:12} SKIPPED: {}", row.name, NO_WRK);
+            continue;
+        }
         if !complete || answered.iter().all(Option::is_none) {
             bail!("the row `{}` is not answered in its form: {answered:?}", row.name);
         }

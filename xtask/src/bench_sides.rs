@@ -11,9 +11,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bench::Ask;
-use crate::guests;
+use crate::bench_network::{self, Net};
 use crate::shell::{self, Finished};
 use crate::workspace::{Profile, lunatic, program, root, target_dir};
+use crate::{examples_network, guests, load};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -29,11 +30,13 @@ pub enum Side {
     Erl,
     /// Wasmtime without us, code without interruption.
     Bare,
+    /// A server without us.
+    Native,
 }
 
 impl Side {
     /// In the order of the table.
-    pub const ALL: [Side; 4] = [Side::Rust, Side::Raw, Side::Erl, Side::Bare];
+    pub const ALL: [Side; 5] = [Side::Rust, Side::Raw, Side::Erl, Side::Bare, Side::Native];
 
     /// Its column.
     pub fn index(self) -> usize {
@@ -47,6 +50,7 @@ impl Side {
             Side::Raw => "raw guest",
             Side::Erl => "erl",
             Side::Bare => "bare wasmtime",
+            Side::Native => "native tokio",
         }
     }
 }
@@ -61,6 +65,7 @@ pub struct Sides {
     erl: Result<PathBuf, String>,
     /// The bare runner, or why there is none.
     bare: Result<PathBuf, String>,
+    native: PathBuf,
 }
 
 impl Sides {
@@ -72,9 +77,10 @@ impl Sides {
         Ok(sides)
     }
 
-    /// Only this runtime's two sides.
+    /// Only this runtime's two sides, and the native server.
     pub fn prepare_own(profile: Profile) -> Result<Self> {
-        guests::build(&["bench", "hello"])?;
+        guests::build(&["bench", "hello", "tcp_echo", "web"])?;
+        load::raise_descriptor_limit();
         fs::create_dir_all(folder())?;
         let skipped = Err(String::from("not asked"));
         Ok(Self {
@@ -84,13 +90,14 @@ impl Sides {
             raw: write_raw(&folder())?,
             erl: skipped.clone(),
             bare: skipped,
+            native: program(profile, "native")?,
         })
     }
 
     /// Why a side has no answers at all, if it has none.
     pub fn absent(&self, side: Side) -> Option<&str> {
         let side = match side {
-            Side::Rust | Side::Raw => return None,
+            Side::Rust | Side::Raw | Side::Native => return None,
             Side::Erl => &self.erl,
             Side::Bare => &self.bare,
         };
@@ -99,8 +106,13 @@ impl Sides {
 
     /// Asks one side; none if it has no such thing.
     pub fn ask(&self, side: Side, ask: Ask) -> Result<Option<Vec<f64>>> {
-        if ask == Ask::ColdStart {
-            return self.cold_start(side);
+        match ask {
+            Ask::ColdStart => return self.cold_start(side),
+            Ask::Net(net) => return self.network(side, net),
+            Ask::Web(kind, time) if side == Side::Rust => {
+                return bench_network::web(&self.lunatic, kind, time);
+            }
+            _ => {}
         }
         let Some(mut command) = self.command(side, ask) else {
             return Ok(None);
@@ -125,7 +137,7 @@ impl Sides {
                 let answer = answer(&mut command)?;
                 Ok(Some(vec![number(&answer, "total_ns")? / number(&answer, "ops")?]))
             }
-            Ask::ColdStart => unreachable!("answered above"),
+            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) => unreachable!("answered above"),
         }
     }
 
@@ -135,7 +147,7 @@ impl Sides {
             Ask::Timed(question, size) | Ask::Compute(question, size) => (question, size),
             Ask::Waiting(size) => ("waiting", size),
             Ask::Late(size) => ("late", size),
-            Ask::ColdStart => return None,
+            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) => return None,
         };
         let compute = matches!(ask, Ask::Compute(..));
         let size = size.to_string();
@@ -167,8 +179,22 @@ impl Sides {
                 command.arg(root().join("xtask/bench/compute.wat")).args([question, &size]);
                 Some(command)
             }
-            Side::Bare => None,
+            Side::Bare | Side::Native => None,
         }
+    }
+
+    fn network(&self, side: Side, net: Net) -> Result<Option<Vec<f64>>> {
+        const ANY: &str = "127.0.0.1:0";
+        let mut server = match side {
+            Side::Rust => examples_network::serve(&self.lunatic, "tcp_echo", &[ANY]),
+            Side::Native => {
+                let mut server = Command::new(&self.native);
+                server.arg(ANY);
+                server
+            }
+            Side::Raw | Side::Erl | Side::Bare => return Ok(None),
+        };
+        bench_network::ask(&mut server, net)
     }
 
     fn guest(&self, module: &Path, question: &str, size: &str) -> Command {
@@ -198,7 +224,7 @@ impl Sides {
                 let took = ns(Command::new("erl").args(["-noshell", "-eval", hello]))?;
                 Ok(Some(vec![took, took]))
             }
-            Side::Raw | Side::Erl | Side::Bare => Ok(None),
+            Side::Raw | Side::Erl | Side::Bare | Side::Native => Ok(None),
         }
     }
 }
@@ -279,23 +305,9 @@ fn look_twice(child: &mut Child, size: u64) -> Result<Vec<f64>> {
     for _ in 0..2 {
         let line = lines.next().context("it ended too soon")??;
         ensure!(line == "ready", "it printed `{line}` instead of `ready`");
-        looks.push(look(child.id())?);
+        looks.push(shell::memory(child.id())?);
         input.write_all(b"\n")?;
     }
     let bytes = looks[1].0.saturating_sub(looks[0].0);
     Ok(vec![bytes as f64 / size as f64, looks[1].1 as f64])
-}
-
-/// Resident bytes with the page tables, which RSS does not count, and the number of mappings.
-fn look(pid: u32) -> Result<(u64, usize)> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib = |key: &str| -> Result<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number
-            .and_then(|number| number.parse().ok())
-            .with_context(|| format!("/proc/{pid}/status has no {key}"))
-    };
-    let mappings = fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count();
-    Ok(((kib("VmRSS:")? + kib("VmPTE:")?) * 1024, mappings))
 }

@@ -72,11 +72,12 @@ impl Line {
 }
 
 /// Our sides beside the peers that they are compared with.
-const RATIOS: [(Side, Side); 4] = [
+const RATIOS: [(Side, Side); 5] = [
     (Side::Rust, Side::Erl),
     (Side::Raw, Side::Erl),
     (Side::Rust, Side::Bare),
     (Side::Raw, Side::Bare),
+    (Side::Rust, Side::Native),
 ];
 
 impl Table {
@@ -97,7 +98,7 @@ impl Table {
                 }
                 text.push('\n');
             }
-            let peers = [Side::Erl, Side::Bare];
+            let peers = [Side::Erl, Side::Bare, Side::Native];
             if peers.iter().all(|peer| line.summary(*peer).is_none()) {
                 text.push_str("    no peer has this\n");
             }
@@ -160,7 +161,7 @@ fn summary(samples: &[f64]) -> Option<Summary> {
 fn cell(summary: Summary, unit: &str) -> String {
     let Summary { median, min, max } = summary;
     let (factor, unit) = scale(median, unit);
-    let digits = if unit.is_empty() { 0 } else { 2 };
+    let digits = if unit.is_empty() || unit == "/s" { 0 } else { 2 };
     let [median, min, max] = [median, min, max].map(|value| value / factor);
     format!("{median:>10.digits$} {unit:3} ({min:.digits$} .. {max:.digits$})")
 }
@@ -173,6 +174,7 @@ fn scale(value: f64, unit: &str) -> (f64, &'static str) {
         "ns" => (1.0, "ns"),
         "B" if value >= 1024.0 => (1024.0, "KiB"),
         "B" => (1.0, "B"),
+        "/s" => (1.0, "/s"),
         _ => (1.0, ""),
     }
 }

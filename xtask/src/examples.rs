@@ -1,5 +1,6 @@
 //! Running the examples and comparing them with their headers: the text that a reader sees is the
-//! expectation, so the two can't drift apart.
+//! expectation, so the two can't drift apart. Those that serve are asked by real clients instead
+//! (examples_network.rs, examples_web.rs).
 //!
 //! A header names one command, in backticks, `lunatic run [FLAGS] PATH [ARGS]`, and after it shows
 //! what the program prints in the first fenced block of the kind `text`.
@@ -11,12 +12,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::examples_network::{self, Skipped};
 use crate::shell::{self, Finished};
 use crate::workspace::{Profile, lunatic, root};
-use crate::{guests, tidy};
+use crate::{examples_web, guests, tidy};
 
 /// How long one example may take; the largest spawns a hundred thousand processes.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// Asks an example that serves, which it starts with this runtime.
+type Clients = fn(&Path) -> Result<Skipped>;
+
+/// The examples that serve, and who asks them.
+const SERVING: &[(&str, Clients)] = &[
+    ("tcp_echo", examples_network::tcp_echo),
+    ("udp_ping", examples_network::udp_ping),
+    ("chat", examples_network::chat),
+    ("tls_echo", examples_network::tls_echo),
+    ("web", examples_web::correctness),
+    ("web", examples_web::load),
+];
 
 /// What a header promises.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +53,19 @@ pub fn run(args: &[String]) -> Result<()> {
 pub fn run_all(profile: Profile) -> Result<()> {
     guests::build(&[])?;
     let lunatic = lunatic(profile)?;
+    keep_promises(&lunatic)?;
+    for (example, ask) in SERVING {
+        let skipped = ask(&lunatic).with_context(|| format!("clients of examples/{example}"))?;
+        match skipped {
+            None => println!("  {:32} serves its clients", format!("examples/{example}")),
+            Some(reason) => println!("  SKIPPED examples/{example}: {reason}"),
+        }
+    }
+    Ok(())
+}
+
+/// Runs all that print, and tells all differences at once.
+fn keep_promises(lunatic: &Path) -> Result<()> {
     let mut failures = Vec::new();
     let mut passed = 0;
     for source in sources()? {
@@ -46,9 +74,9 @@ pub fn run_all(profile: Profile) -> Result<()> {
             let source = source.strip_prefix(root()).unwrap_or(&source);
             format!("the header of {} is not as xtask/src/examples.rs says", source.display())
         })?;
-        // Without a promised text there is nothing to compare: `bench` prints times.
+        // Nothing to compare: `bench` prints times, and servers have clients.
         let Some(promise) = promise else { continue };
-        match run_one(&lunatic, &promise)? {
+        match run_one(lunatic, &promise)? {
             None => {
                 println!("  {:32} prints what it promises", promise.path);
                 passed += 1;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bench_network;
 mod bench_sides;
 mod bench_table;
 mod check;
@@ -14,7 +15,11 @@ mod compat;
 mod compat_build;
 mod demo;
 mod examples;
+mod examples_network;
+mod examples_web;
 mod guests;
+mod load;
+mod served;
 mod shell;
 mod test;
 mod tidy;

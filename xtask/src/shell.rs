@@ -1,6 +1,7 @@
 //! Running other programs: each is printed before it runs, and a failure says what failed and
 //! what to type next.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -127,6 +128,21 @@ pub fn exists(name: &str) -> bool {
     };
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())
+}
+
+/// Resident bytes of a program with the page tables, which RSS does not count, and the number of its
+/// mappings. Only Linux tells.
+pub fn memory(pid: u32) -> Result<(u64, usize)> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = |key: &str| -> Result<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .with_context(|| format!("/proc/{pid}/status has no {key}"))
+    };
+    let mappings = fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count();
+    Ok(((kib("VmRSS:")? + kib("VmPTE:")?) * 1024, mappings))
 }
 
 /// The command as one could type it.

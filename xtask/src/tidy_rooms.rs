@@ -34,7 +34,11 @@ const ROOMS: &[Room] = &[
     Room { name: SQLITE, rooms: &[], packages: None },
     Room { name: ENGINE, rooms: &[MODEL, NODE, WASI, SQLITE], packages: None },
     Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
-    Room { name: "xtask", rooms: &[], packages: Some(&["anyhow", "serde", "serde_json"]) },
+    Room {
+        name: "xtask",
+        rooms: &[],
+        packages: Some(&["anyhow", "rustix", "serde", "serde_json"]),
+    },
 ];
 
 /// Packages that only the named rooms may use.

@@ -5,11 +5,12 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -46,6 +47,9 @@ pub(crate) struct TcpConnection {
     socket: Socket,
     pub(crate) reading: Mutex<()>,
     pub(crate) writing: Mutex<()>,
+    /// Nothing was left when this was last read. A hint: who finds it wrong loses a call of the
+    /// system, or hears of news from Tokio.
+    emptied: AtomicBool,
     pub(crate) read_timeout: Timeout,
     pub(crate) write_timeout: Timeout,
     pub(crate) peek_timeout: Timeout,
@@ -59,6 +63,7 @@ impl TcpConnection {
             socket: socket.into(),
             reading: Mutex::default(),
             writing: Mutex::default(),
+            emptied: AtomicBool::new(false),
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),
             peek_timeout: Timeout::default(),
@@ -72,20 +77,47 @@ impl TcpConnection {
 
     /// Reads what is there, or fails with `WouldBlock`: then `readable` says when to try again.
     ///
-    /// What Tokio knows of the socket lags behind, so the system has the last word. Tokio comes
-    /// first all the same, because it has to forget a readiness that is used up.
+    /// A read that does not fill its buffer has emptied the socket. Tokio is told then and there, so
+    /// that one call of the system is enough for a message and the wait for the next one.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match either!(&self.socket, socket => socket.try_read(buffer)) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                retry(|| (&*self.system()).read(buffer))
-            }
-            result => result,
+        let mut read = None;
+        // How this fails is only for Tokio.
+        let _ = either!(&self.socket, socket => socket.try_io(Interest::READABLE, || {
+            read = Some(self.read_now(buffer));
+            if self.emptied() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }));
+        match read {
+            Some(read) => read,
+            None if self.emptied() => Err(ErrorKind::WouldBlock.into()),
+            // What Tokio knows of a socket lags behind.
+            None => self.read_now(buffer),
         }
+    }
+
+    /// Reads what is there, whatever Tokio knows of it: before one gives up, the system has the
+    /// last word.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len();
+        let read = retry(|| (&*self.system()).read(buffer));
+        let emptied = match &read {
+            Ok(count) => (1..length).contains(count),
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        self.emptied.store(emptied, Ordering::Relaxed);
+        read
+    }
+
+    fn emptied(&self) -> bool {
+        self.emptied.load(Ordering::Relaxed)
     }
 
     /// Writes what fits, or fails with `WouldBlock`: then `writable` says when to try again.
     pub(crate) fn try_write(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        match either!(&self.socket, socket => socket.try_write_vectored(buffers)) {
+        let written = either!(&self.socket, socket => match buffers {
+            [one] => socket.try_write(one),
+            several => socket.try_write_vectored(several),
+        });
+        match written {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 retry(|| (&*self.system()).write_vectored(buffers))
             }
@@ -191,6 +223,9 @@ impl TcpConnection {
                 return Err(io::Error::new(ErrorKind::InvalidInput, text));
             }
         };
-        self.system().shutdown(how)
+        self.system().shutdown(how)?;
+        // There is an end to read now, of which not every system sends news.
+        self.emptied.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }

@@ -343,9 +343,14 @@ async fn tcp_read(
             count => break count,
         }
         match deadline.run(stream.readable()).await {
-            Some(Ok(())) => {}
+            Some(Ok(())) => continue,
             Some(Err(error)) => break Err(error),
-            None => return Ok(TIMED_OUT),
+            None => {}
+        }
+        let (memory, _) = split(&mut caller)?;
+        match stream.read_now(bytes_mut(memory, buffer, at_most(length))?) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(TIMED_OUT),
+            count => break count,
         }
     };
     give_count(&mut caller, count, "cannot read", out)
