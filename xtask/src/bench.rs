@@ -1,5 +1,6 @@
 //! `cargo xtask bench [ROW...]`: the questions of the README's table, asked of this runtime (a Rust
-//! guest on the published crate, and raw host calls), of `erl`, of bare Wasmtime and of a native server.
+//! guest on the published crate, and raw host calls), of `erl`, of bare Wasmtime and of a native
+//! server.
 //!
 //! All sides run in turn within each repetition, so that a machine that gets slower gets slower
 //! for all. Every number is a median beside its spread, and what counts are the ratios: nothing

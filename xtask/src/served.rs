@@ -98,8 +98,8 @@ impl Served {
         Some(fs::read_dir(format!("/proc/{}/fd", self.id())).ok()?.count())
     }
 
-    /// Waits until no more descriptors are open than there were before the clients came, and the few
-    /// that the runtime opens for itself when it first needs them.
+    /// Waits until no more descriptors are open than there were before the clients came, and the
+    /// few that the runtime opens for itself when it first needs them.
     pub fn expect_descriptors(&self, before: Option<usize>) -> Result<()> {
         const OWN_MAX: usize = 4;
         let Some(before) = before else { return Ok(()) };

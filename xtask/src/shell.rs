@@ -130,8 +130,8 @@ pub fn exists(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())
 }
 
-/// Resident bytes of a program with the page tables, which RSS does not count, and the number of its
-/// mappings. Only Linux tells.
+/// Resident bytes of a program with the page tables, which RSS does not count, and the number of
+/// its mappings. Only Linux tells.
 pub fn memory(pid: u32) -> Result<(u64, usize)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = |key: &str| -> Result<u64> {

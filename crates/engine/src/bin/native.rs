@@ -1,5 +1,6 @@
-//! A native echo server, as the other side of benchmarks: accept, spawn a task for each connection,
-//! send back what comes. It is examples/tcp_echo on bare Tokio, and shares no code with the runtime.
+//! A native echo server, as the other side of benchmarks: accept, spawn a task for each
+//! connection, send back what comes. It is examples/tcp_echo on bare Tokio, and shares no code with
+//! the runtime.
 //!
 //! `native ADDRESS`
 

@@ -77,8 +77,8 @@ impl TcpConnection {
 
     /// Reads what is there, or fails with `WouldBlock`: then `readable` says when to try again.
     ///
-    /// A read that does not fill its buffer has emptied the socket. Tokio is told then and there, so
-    /// that one call of the system is enough for a message and the wait for the next one.
+    /// A read that does not fill its buffer has emptied the socket. Tokio is told then and there,
+    /// so that one call of the system is enough for a message and the wait for the next one.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut read = None;
         // How this fails is only for Tokio.
