@@ -7,8 +7,8 @@
 //!
 //! What must stay true:
 //! * Every file (database, journal, WAL, attached, `VACUUM INTO`) is opened below a directory
-//!   handle of the owner, by cap-std. Temporary files are memory. SQLite's own file systems are taken away
-//!   before the first connection, so that no text can choose another one.
+//!   handle of the owner, by cap-std. Temporary files are memory. SQLite's own file systems are
+//!   taken away before the first connection, so that no text can choose another one.
 //! * Memory that SQLite takes for a connection is charged to its owner, and given back to the same.
 //! * A query ends within a few thousand steps of SQLite's machine after [`Stopper::stop`]. Waiting
 //!   for a lock takes no thread: who has to is told ([`Error::may_wait`]) and tries again. Only a
