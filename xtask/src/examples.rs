@@ -25,12 +25,12 @@ type Clients = fn(&Path) -> Result<Skipped>;
 
 /// The examples that serve, and who asks them.
 const SERVING: &[(&str, Clients)] = &[
-    ("tcp_echo", examples_network::tcp_echo),
-    ("udp_ping", examples_network::udp_ping),
-    ("chat", examples_network::chat),
-    ("tls_echo", examples_network::tls_echo),
-    ("web", examples_web::correctness),
-    ("web", examples_web::load),
+    ("examples/tcp_echo", examples_network::tcp_echo),
+    ("examples/udp_ping", examples_network::udp_ping),
+    ("examples/chat", examples_network::chat),
+    ("examples/tls_echo", examples_network::tls_echo),
+    ("examples/web", examples_web::correctness),
+    ("examples/web under load", examples_web::load),
 ];
 
 /// What a header promises.
@@ -55,10 +55,10 @@ pub fn run_all(profile: Profile) -> Result<()> {
     let lunatic = lunatic(profile)?;
     keep_promises(&lunatic)?;
     for (example, ask) in SERVING {
-        let skipped = ask(&lunatic).with_context(|| format!("clients of examples/{example}"))?;
+        let skipped = ask(&lunatic).with_context(|| format!("clients of {example}"))?;
         match skipped {
-            None => println!("  {:32} serves its clients", format!("examples/{example}")),
-            Some(reason) => println!("  SKIPPED examples/{example}: {reason}"),
+            None => println!("  {example:32} serves its clients"),
+            Some(reason) => println!("  SKIPPED {example}: {reason}"),
         }
     }
     Ok(())

@@ -115,7 +115,6 @@ pub fn load(lunatic: &Path) -> Result<Skipped> {
         (inserted..=inserted + CONNECTIONS).contains(&kept),
         "{inserted} notes were confirmed and {kept} are kept"
     );
-    println!("  {:32} {requests} requests, {inserted} notes, no failure", "examples/web under wrk");
     web.stop()?;
     Ok(None)
 }

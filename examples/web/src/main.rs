@@ -33,7 +33,9 @@ impl Store {
     #[init]
     fn init(_: Config<Self>, path: String) -> Result<Self, ()> {
         let database = SqliteClient::connect(&path).map_err(drop)?;
+        // Readers and the writer don't wait for each other, and only checkpoints for the disk.
         database.query("pragma journal_mode = wal");
+        database.query("pragma synchronous = normal");
         database
             .execute("create table if not exists notes (id integer primary key, text text)")
             .map_err(drop)?;
