@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::cases;
 
-const FIELDS: usize = 14;
+const FIELDS: usize = 16;
 
 /// Every limit as a number. It takes the struct apart by name: a new limit has to come here, too.
 fn fields(limits: &Limits) -> [u64; FIELDS] {
@@ -26,6 +26,8 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         errors_max,
         resources_max,
         catch_depth_max,
+        aliases_max,
+        exit_reason_bytes_max,
     } = *limits;
     [
         memory_bytes_max,
@@ -42,6 +44,8 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         errors_max as u64,
         resources_max as u64,
         u64::from(catch_depth_max),
+        aliases_max as u64,
+        exit_reason_bytes_max as u64,
     ]
 }
 
@@ -63,6 +67,8 @@ fn limits() -> impl Strategy<Value = Limits> {
         errors_max: n[11] as usize,
         resources_max: n[12] as usize,
         catch_depth_max: n[13],
+        aliases_max: n[14] as usize,
+        exit_reason_bytes_max: n[15] as usize,
     })
 }
 
@@ -128,6 +134,8 @@ proptest! {
             errors_max: usize::MAX,
             resources_max: usize::MAX,
             catch_depth_max: u32::MAX,
+            aliases_max: usize::MAX,
+            exit_reason_bytes_max: usize::MAX,
         };
         prop_assert_eq!(own.narrowed(&most), own);
     }
