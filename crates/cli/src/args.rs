@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::CliError;
-use crate::runtime;
+use crate::runtime::{self, NetworkRule};
 use crate::status;
 
 /// Where a root process starts unless `--entry` says otherwise.
@@ -132,6 +132,21 @@ pub struct GuestArgs {
     /// Start from an empty environment instead of this command's
     #[arg(long)]
     pub no_inherit_env: bool,
+
+    /// Give the guest no network; it has all of it without this flag and the next two
+    #[arg(long, conflicts_with_all = ["allow_connect", "allow_bind"])]
+    pub deny_network: bool,
+
+    /// Let the guest connect and send to these addresses and no others, and look up names
+    /// (repeatable); RULE is PROTOCOL:ADDRESSES:PORTS, such as tcp:10.0.0.0/8:8000-8999,
+    /// udp:*:53, tcp:[2001:db8::/32] or *
+    #[arg(long, value_name = "RULE")]
+    pub allow_connect: Vec<NetworkRule>,
+
+    /// Let the guest listen and receive at these addresses and no others (repeatable); port 0 is
+    /// one of the system's choice
+    #[arg(long, value_name = "RULE")]
+    pub allow_bind: Vec<NetworkRule>,
 }
 
 /// How the node runs.

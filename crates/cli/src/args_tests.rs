@@ -105,6 +105,10 @@ fn a_wrong_command_line_is_refused_with_status_2() {
         "--shutdown-timeout -1 a.wasm",
         "--shutdown-timeout NaN a.wasm",
         "--no-cache --cache-dir d a.wasm",
+        "--deny-network --allow-bind * a.wasm",
+        "--deny-network --allow-connect * a.wasm",
+        "--allow-connect localhost:80 a.wasm",
+        "--allow-bind tcp:127.0.0.1:http a.wasm",
         "new",
         "init there",
     ];

@@ -1,5 +1,5 @@
-//! What the root process is given: arguments, environment variables and directories, as the flags
-//! say. Decisions only; `runtime` opens the directories.
+//! What the root process is given: arguments, environment variables, directories and network, as
+//! the flags say. Decisions only; `runtime` opens the directories.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::args::GuestArgs;
 use crate::error::CliError;
 use crate::report::printable;
+use crate::runtime::{Access, NetworkRights};
 
 /// A directory for the guest.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +19,7 @@ pub struct Preopen {
 }
 
 /// Everything the root process is given.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuestSpec {
     /// Its arguments; the first is the program's name, except in tests.
     pub args: Vec<String>,
@@ -26,6 +27,8 @@ pub struct GuestSpec {
     pub env: Vec<(String, String)>,
     /// Its directories in the order of their descriptors, from 3 on.
     pub preopens: Vec<Preopen>,
+    /// What it may do on the network.
+    pub network: NetworkRights,
     /// Limits that are not the default, by name.
     pub limits: Vec<(String, u64)>,
 }
@@ -113,6 +116,24 @@ pub fn preopen(flag: &OsStr) -> Result<Preopen, CliError> {
         return Err(CliError::usage(message).hint("write --dir HOST or --dir HOST::GUEST"));
     }
     Ok(Preopen { host: PathBuf::from(host), guest: guest.to_owned() })
+}
+
+/// The guest's network rights: everything, or what is named by flags that name something.
+pub fn network(flags: &GuestArgs) -> Result<NetworkRights, CliError> {
+    let named = [(Access::Connect, &flags.allow_connect), (Access::Bind, &flags.allow_bind)];
+    if !flags.deny_network && named.iter().all(|(_, rules)| rules.is_empty()) {
+        return Ok(NetworkRights::ALL);
+    }
+    let mut rights = NetworkRights::NONE;
+    rights.resolve = !flags.allow_connect.is_empty();
+    for (access, rules) in named {
+        for rule in rules {
+            rights.allow(access, *rule).map_err(|error| {
+                CliError::usage(format!("`{rule}` is one rule too many")).because(&error)
+            })?;
+        }
+    }
+    Ok(rights)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use lunatic_node::{ExitReport, Observer};
 use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
+// Values already: the command adds nothing to them.
+pub use lunatic_model::{Access, NetworkRights, NetworkRule};
+
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::report::{self, Failure, Reporter, printable};
@@ -162,7 +165,9 @@ impl Node {
         environment_id: u64,
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
-        let config = engine::ProcessConfig::root(guest.wasi.clone()).with_limits(guest.limits);
+        let config = engine::ProcessConfig::root(guest.wasi.clone())
+            .with_network(guest.network.clone())
+            .with_limits(guest.limits);
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -215,6 +220,7 @@ impl Program {
 #[derive(Clone)]
 pub struct Guest {
     wasi: wasi::WasiConfig,
+    network: NetworkRights,
     limits: Limits,
     capture: Option<Capture>,
 }
@@ -242,7 +248,7 @@ impl Guest {
         for (name, value) in &spec.limits {
             limits.set(name, *value);
         }
-        Ok(Guest { wasi: config, limits, capture: None })
+        Ok(Guest { wasi: config, network: spec.network.clone(), limits, capture: None })
     }
 
     /// The same with a fresh buffer instead of standard output and error. With `echo`, what goes

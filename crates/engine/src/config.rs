@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Limits, Rights};
+use lunatic_model::{Limits, NetworkRights, Rights};
 use lunatic_wasi::WasiConfig;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
@@ -11,6 +11,8 @@ use lunatic_wasi::WasiConfig;
 pub struct ProcessConfig {
     /// What it may do.
     pub rights: Rights,
+    /// Which addresses it may use, and whether it may look up names.
+    pub network: NetworkRights,
     /// Its bounds.
     pub limits: Arc<Limits>,
     /// Arguments, environment, directories and streams.
@@ -20,12 +22,23 @@ pub struct ProcessConfig {
 impl ProcessConfig {
     /// What the first process of a program has: all rights and the default limits.
     pub fn root(wasi: WasiConfig) -> ProcessConfig {
-        ProcessConfig { rights: Rights::ALL, limits: Arc::default(), wasi }
+        ProcessConfig {
+            rights: Rights::ALL,
+            network: NetworkRights::ALL,
+            limits: Arc::default(),
+            wasi,
+        }
     }
 
     /// The same with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> ProcessConfig {
         ProcessConfig { limits: limits.into(), ..self }
+    }
+
+    /// The same with other network rights.
+    #[must_use]
+    pub fn with_network(self, network: NetworkRights) -> ProcessConfig {
+        ProcessConfig { network, ..self }
     }
 }

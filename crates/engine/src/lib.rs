@@ -36,5 +36,8 @@ pub use instance::SpawnError;
 pub use module::Module;
 pub use runtime::{Options, Root, Runtime, RuntimeUsage, StartError};
 
-pub use lunatic_model::{ExitReason, Frame, Limits, LinkOutcome, NodeLimits, Pid, Rights, Trap};
+pub use lunatic_model::{
+    Access, ExitReason, Frame, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Pid,
+    Rights, Trap,
+};
 pub use lunatic_node::{Environment, ExitReport, Observer};

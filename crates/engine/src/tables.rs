@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lunatic_model::{Limits, Rights};
+use lunatic_model::{Limits, NetworkRights, Rights};
 use wasmtime::{Result, format_err};
 
 use crate::config::ProcessConfig;
@@ -48,6 +48,7 @@ impl Tables {
 #[derive(Clone)]
 pub(crate) struct ConfigDraft {
     pub(crate) rights: Rights,
+    pub(crate) network: NetworkRights,
     pub(crate) limits: Limits,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
@@ -58,12 +59,14 @@ pub(crate) struct ConfigDraft {
     pub(crate) built: Option<Arc<ProcessConfig>>,
 }
 
-impl Default for ConfigDraft {
-    /// As `create_config` of the old ABI makes it.
-    fn default() -> ConfigDraft {
+impl ConfigDraft {
+    /// Without any of the rights that the old ABI knows, without arguments, environment and
+    /// directories.
+    pub(crate) fn new(network: NetworkRights, limits: Limits) -> ConfigDraft {
         ConfigDraft {
             rights: Rights::NONE,
-            limits: Limits::default(),
+            network,
+            limits,
             args: Vec::new(),
             env: Vec::new(),
             preopens: Vec::new(),

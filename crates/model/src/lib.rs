@@ -17,6 +17,7 @@ mod mailbox;
 mod message;
 mod names;
 mod network;
+mod network_rule;
 mod pid;
 mod process;
 mod reason;
@@ -30,7 +31,8 @@ pub use limits::{Limits, NodeLimits};
 pub use mailbox::{Envelope, Mailbox, Position, SCAN_MAX, Scan};
 pub use message::{MESSAGE_OVERHEAD_BYTES, Message, Resource};
 pub use names::{NameRefused, Names};
-pub use network::{Access, Protocol};
+pub use network::{Access, NETWORK_RULES_MAX, NetworkRights, Protocol, TooManyRules};
+pub use network_rule::{NetworkRule, NetworkRuleError};
 pub use pid::{Pid, Ref, Tag};
 pub use process::{
     AliasDelivery, AliasMode, Delivery, Leftovers, LinkOutcome, MonitorOptions, NotSuspended,

@@ -33,6 +33,7 @@ fn guest_spec(
         args: Vec::new(),
         env: guest::environment(guest, std::env::vars_os(), note)?,
         preopens: guest::directories(guest, default_dir)?,
+        network: guest::network(guest)?,
         limits: limits(node),
     })
 }

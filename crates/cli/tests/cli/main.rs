@@ -7,6 +7,7 @@
 
 mod failing;
 mod harness;
+mod network;
 mod projects;
 mod running;
 #[cfg(unix)]
@@ -56,8 +57,13 @@ impl Sandbox {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lunatic"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["CARGO_MANIFEST_DIR", "RUST_LOG", "RUST_TEST_THREADS", "LUNATIC_TEST_TIMEOUT"]
-        {
+        for name in [
+            "CARGO_MANIFEST_DIR",
+            "CARGO_TARGET_DIR",
+            "RUST_LOG",
+            "RUST_TEST_THREADS",
+            "LUNATIC_TEST_TIMEOUT",
+        ] {
             command.env_remove(name);
         }
         // A default cache directory would outlive the test.

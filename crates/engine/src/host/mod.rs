@@ -15,6 +15,7 @@ mod info;
 pub(crate) mod legacy;
 mod message;
 pub(crate) mod metrics;
+mod network_config;
 mod networking;
 mod process;
 mod reason;

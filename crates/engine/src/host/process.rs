@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lunatic_model::{ExitReason, Limits, Priority, Ref, Rights, Tag, TrapExit};
+use lunatic_model::{ExitReason, Limits, NetworkRights, Priority, Ref, Rights, Tag, TrapExit};
 use lunatic_node::{Bonds, Claim, Process};
 use wasmtime::{Caller, Linker, Result, Val, bail};
 
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{fail, wasi_config};
+use crate::host::{fail, network_config, wasi_config};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, text, unsigned, write_u64};
 use crate::module::Module;
 use crate::state::State;
 use crate::tables::ConfigDraft;
 
-const NAMESPACE: &str = "lunatic::process";
+pub(super) const NAMESPACE: &str = "lunatic::process";
 /// "The caller's own", as a config or module id.
 const OWN: i64 = -1;
 /// "May not", as the result of making a config or compiling a module.
@@ -95,7 +95,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn link_configs(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(NAMESPACE, "create_config", create_config)?;
+    linker.func_wrap(NAMESPACE, "create_config", |caller: Caller<'_, State>| {
+        // What the old ABI never checked is granted, as far as the maker has it.
+        create_config(caller, NetworkRights::ALL)
+    })?;
+    linker.func_wrap(NAMESPACE, "create_empty_config", |caller: Caller<'_, State>| {
+        create_config(caller, NetworkRights::NONE)
+    })?;
     linker.func_wrap(NAMESPACE, "drop_config", drop_config)?;
     linker.func_wrap(NAMESPACE, "config_set_max_memory", config_set_max_memory)?;
     linker.func_wrap(NAMESPACE, "config_get_max_memory", config_get_max_memory)?;
@@ -124,7 +130,7 @@ fn link_configs(linker: &mut Linker<State>) -> Result<()> {
             },
         )?;
     }
-    Ok(())
+    network_config::link(linker)
 }
 
 async fn compile_module(
@@ -165,13 +171,13 @@ fn drop_module(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
     caller.data_mut().tables().modules.remove(id, "module").map(drop)
 }
 
-fn create_config(mut caller: Caller<'_, State>) -> Result<i64> {
+fn create_config(mut caller: Caller<'_, State>, network: NetworkRights) -> Result<i64> {
     let state = caller.data_mut();
     if !state.config.rights.contains(Rights::CREATE_CONFIGS) {
         return Ok(i64::from(DENIED));
     }
     let limits = Limits { memory_bytes_max: NO_MEMORY_LIMIT, ..Limits::default() };
-    let draft = ConfigDraft { limits, ..ConfigDraft::default() };
+    let draft = ConfigDraft::new(network, limits);
     let max = state.process.limits().resources_max;
     Ok(state.tables().configs.add(draft, max, "resources_max")?.cast_signed())
 }
@@ -188,7 +194,10 @@ fn draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut Confi
 }
 
 /// A draft that is about to change: what it came to before counts no more.
-fn changed_draft<'a>(caller: &'a mut Caller<'_, State>, id: i64) -> Result<&'a mut ConfigDraft> {
+pub(super) fn changed_draft<'a>(
+    caller: &'a mut Caller<'_, State>,
+    id: i64,
+) -> Result<&'a mut ConfigDraft> {
     let draft = draft(caller, id)?;
     draft.built = None;
     Ok(draft)
@@ -338,12 +347,17 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
     if limits.memory_bytes_max >= NO_MEMORY_LIMIT {
         limits.memory_bytes_max = u64::MAX;
     }
+    let network = match parent.network.narrowed(&draft.network) {
+        Ok(network) => network,
+        Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
+    };
     let wasi = match wasi_config::narrowed(&parent.wasi, draft).await {
         Ok(wasi) => wasi,
         Err(text) => return Ok(Err(text)),
     };
     let built = Arc::new(ProcessConfig {
         rights: parent.rights.narrowed(draft.rights),
+        network,
         limits: Arc::new(parent.limits.narrowed(&limits)),
         wasi,
     });

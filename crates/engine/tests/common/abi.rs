@@ -160,6 +160,44 @@ wasi_snapshot_preview1 sock_send i32 i32 i32 i32 i32 -> i32
 wasi_snapshot_preview1 sock_shutdown i32 i32 -> i32
 ";
 
+/// What came after those of version 0.13, in the same form.
+const ADDITIONS: &str = "
+lunatic::process create_empty_config -> i64
+lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
+lunatic::process config_deny_network i64 ->
+lunatic::process config_allow_resolve i64 i32 ->
+lunatic::process own_pid i32 ->
+lunatic::process is_alive i64 i64 -> i32
+lunatic::process processes i32 i32 -> i32
+lunatic::process info i64 i64 i32 i32 -> i32
+lunatic::process spawn_with i32 i32 i32 -> i32
+lunatic::process exit i64 i64 i32 i32 i32 ->
+lunatic::process exit_self i32 i32 i32 ->
+lunatic::process link_pid i64 i64 i64 i32 ->
+lunatic::process unlink_pid i64 i64 ->
+lunatic::process monitor_pid i64 i64 i32 i32 ->
+lunatic::process monitor_name i32 i32 i32 i32 ->
+lunatic::process demonitor i64 i64 i32 -> i32
+lunatic::process alias i32 i32 ->
+lunatic::process unalias i64 i64 -> i32
+lunatic::process set_flag i32 i64 i32 -> i32
+lunatic::process set_label i32 i32 ->
+lunatic::process suspend i64 i64 i32 -> i32
+lunatic::process resume i64 i64 -> i32
+lunatic::message send_pid i64 i64 i64 -> i32
+lunatic::message send_name i32 i32 i64 -> i32
+lunatic::message send_alias i64 i64 i32 i64 -> i32
+lunatic::message receive_with i32 i32 i32 i64 i32 -> i32
+lunatic::message mark ->
+lunatic::message monitored_name i32 i32 -> i32
+lunatic::registry register i32 i32 i64 i64 -> i32
+lunatic::registry unregister i32 i32 -> i32
+lunatic::timer start i64 i64 i64 i32 -> i32
+lunatic::timer start_named i32 i32 i64 i32 -> i32
+lunatic::timer cancel i64 i64 i32 -> i32
+lunatic::timer read i64 i64 i32 -> i32
+";
+
 /// A function that guests may import.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -191,7 +229,7 @@ impl Function {
 
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().filter(|line| !line.is_empty()).map(|line| {
+    FUNCTIONS.lines().chain(ADDITIONS.lines()).filter(|line| !line.is_empty()).map(|line| {
         let mut words = line.split_whitespace();
         let mut next = || words.next().expect("a line names a namespace and a function");
         let (namespace, name) = (next(), next());

@@ -13,6 +13,7 @@ mod guests;
 mod hostile;
 mod imports;
 mod message;
+mod network_rights;
 mod networking_dns;
 mod networking_tcp;
 mod networking_udp;

@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use tokio::sync::Semaphore;
 use wasmtime::{Caller, Linker, Result};
 
-use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give, sockets};
+use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give, permit_resolve, sockets};
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes_mut, check, split, text, write_u64};
 use crate::state::State;
@@ -64,6 +64,9 @@ async fn resolve(
         return fail(&mut caller, text, id);
     }
     let name = name.to_owned();
+    if let Err(text) = permit_resolve(&caller, &name) {
+        return fail(&mut caller, text, id);
+    }
     let mut deadline = Deadline::new(&caller, milliseconds);
     match deadline.run(look_up(name.clone())).await {
         Some(Ok(addresses)) => {

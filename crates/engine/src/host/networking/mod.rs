@@ -15,7 +15,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use lunatic_model::{Access, Protocol};
+use lunatic_model::{Access, NetworkRights, Protocol};
 use lunatic_node::Sleep;
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -64,14 +64,41 @@ fn address(caller: &mut Caller<'_, State>, raw: RawAddress) -> Result<SocketAddr
 
 /// Whether this process may do that with the address; the text of an error if not. Asked with the
 /// address that is used in the end, never with a name.
+///
+/// Whoever has a socket may use it with the peer and the address that it has: rights are looked at
+/// when it gets them.
 fn permit(
     caller: &Caller<'_, State>,
     access: Access,
     protocol: Protocol,
     address: SocketAddr,
 ) -> std::result::Result<(), String> {
-    let _ = (caller, access, protocol, address);
-    Ok(())
+    if caller.data().config.network.allows(access, protocol, address) {
+        return Ok(());
+    }
+    let (what, flag) = match access {
+        Access::Connect => ("connect to", "--allow-connect"),
+        Access::Bind => ("bind", "--allow-bind"),
+    };
+    let flags: String = NetworkRights::needed(access, protocol, address)
+        .map(|rule| format!(" {flag} {rule}"))
+        .collect();
+    Err(format!(
+        "this process may not {what} {protocol} {address}: its network rights do not cover it; \
+         grant it in the config with which its parent spawns it, or with `lunatic run{flags}`"
+    ))
+}
+
+/// Whether this process may have names looked up; the text of an error if not. An address that is
+/// written out needs no look-up.
+fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result<(), String> {
+    if caller.data().config.network.resolve || name.parse::<SocketAddr>().is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "this process may not look up `{name}`: its network rights do not allow names; allow them \
+         in the config with which its parent spawns it, or with `lunatic run --allow-connect RULE`"
+    ))
 }
 
 fn sockets<'a>(caller: &'a mut Caller<'_, State>) -> &'a mut Sockets {
