@@ -100,3 +100,7 @@ impl Process {
         ended
     }
 }
+
+#[cfg(test)]
+#[path = "aliases_tests.rs"]
+mod tests;

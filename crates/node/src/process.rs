@@ -219,7 +219,7 @@ impl Process {
     /// Whether it lets others pass although it is its turn: of low priority, most of the time.
     pub(crate) fn stands_back(&self) -> bool {
         self.priority.load(Ordering::Relaxed) == Priority::Low as u8
-            && !self.stood_back.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOW_TURNS)
+            && self.stood_back.fetch_add(1, Ordering::Relaxed) % LOW_TURNS != LOW_TURNS - 1
     }
 
     /// A future that ends after `delay`.
