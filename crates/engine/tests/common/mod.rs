@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod guest;
 pub mod network;
+pub mod otp;
 
 use std::sync::OnceLock;
 
