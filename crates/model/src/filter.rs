@@ -101,6 +101,7 @@ impl Filter {
     }
 
     /// Whether a receive with this filter takes the envelope.
+    #[inline]
     pub fn matches(&self, envelope: &Envelope) -> bool {
         match (self, envelope) {
             (Filter::Any, _) => true,
@@ -111,11 +112,15 @@ impl Filter {
             (Filter::Reply(wanted), Envelope::Message(message)) => {
                 wanted.is_some() && message.tag == *wanted
             }
-            (Filter::Patterns(patterns), _) => {
-                patterns.iter().any(|pattern| pattern.matches(envelope))
-            }
+            (Filter::Patterns(patterns), _) => matches_any(patterns, envelope),
             (Filter::Tags(_), Envelope::Down { .. })
             | (Filter::Reply(_), Envelope::Exit { .. } | Envelope::Down { .. }) => false,
         }
     }
+}
+
+/// Not inlined: the searches by tag stay small enough to be fast.
+#[inline(never)]
+fn matches_any(patterns: &[Pattern], envelope: &Envelope) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(envelope))
 }

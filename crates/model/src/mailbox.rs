@@ -7,7 +7,6 @@
 //! both, so that neither queue moves the other's.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::message::MESSAGE_OVERHEAD_BYTES;
@@ -178,28 +177,35 @@ impl Mailbox {
     /// Removes the first match at or after `from`, looking at no more than [`SCAN_MAX`] messages.
     /// The cost of a receive is linear in the number of messages that it skips.
     pub fn scan(&mut self, filter: &Filter, from: Position) -> Scan {
-        let mut looked_at = 0;
-        let mut end = self.end();
+        let (mut room, mut searched) = (SCAN_MAX, from);
         if let Some(rare) = &mut self.rare {
-            end.priority = end.priority.min(from.priority.saturating_add(SCAN_MAX));
-            let found = take(&mut rare.priority, filter, from.priority..end.priority);
-            if let Some((place, envelope)) = found {
+            let end = rare.priority.len().min(from.priority.saturating_add(room));
+            if let Some(place) = find(&rare.priority, filter, from.priority, end)
+                && let Some(envelope) = rare.priority.remove(place)
+            {
                 rare.mark.priority -= usize::from(place < rare.mark.priority);
                 self.uncount(&envelope);
                 return Scan::Found(envelope);
             }
-            looked_at = end.priority.saturating_sub(from.priority);
+            room -= end.saturating_sub(from.priority);
+            searched.priority = end;
         }
-        end.ordinary = end.ordinary.min(from.ordinary.saturating_add(SCAN_MAX - looked_at));
-        if let Some((place, envelope)) = take(&mut self.queue, filter, from.ordinary..end.ordinary)
+        let end = self.queue.len().min(from.ordinary.saturating_add(room));
+        if let Some(place) = find(&self.queue, filter, from.ordinary, end)
+            && let Some(envelope) = self.queue.remove(place)
         {
             if let Some(rare) = &mut self.rare {
                 rare.mark.ordinary -= usize::from(place < rare.mark.ordinary);
             }
             self.uncount(&envelope);
+            if self.queue.is_empty() && self.queue.capacity() > 64 {
+                // A burst must not pin its memory for the rest of the process's life.
+                self.queue = VecDeque::new();
+            }
             return Scan::Found(envelope);
         }
-        if end == self.end() { Scan::Nothing(end) } else { Scan::Unfinished(end) }
+        searched.ordinary = end;
+        if searched == self.end() { Scan::Nothing(searched) } else { Scan::Unfinished(searched) }
     }
 
     /// Removes every envelope for which `unwanted` holds, keeping the order of the others.
@@ -221,23 +227,10 @@ impl Mailbox {
     }
 }
 
-/// Removes the first match within `range`.
-fn take(
-    queue: &mut VecDeque<Envelope>,
-    filter: &Filter,
-    range: Range<usize>,
-) -> Option<(usize, Envelope)> {
-    for position in range {
-        if filter.matches(&queue[position]) {
-            let envelope = queue.remove(position)?;
-            if queue.is_empty() && queue.capacity() > 64 {
-                // A burst must not pin its memory for the rest of the process's life.
-                *queue = VecDeque::new();
-            }
-            return Some((position, envelope));
-        }
-    }
-    None
+/// The first match between two positions.
+#[inline]
+fn find(queue: &VecDeque<Envelope>, filter: &Filter, from: usize, end: usize) -> Option<usize> {
+    (from..end).find(|position| filter.matches(&queue[*position]))
 }
 
 /// Hands on what is not unwanted; says how much of it lay before `mark`.
