@@ -1,4 +1,4 @@
-//! Aliases: what ends each kind, what comes through, and who may end them; against OTP 25's answers.
+//! Aliases: what ends each kind, what comes through, and who may end them, as OTP 25 answers.
 
 mod support;
 
@@ -70,7 +70,7 @@ fn what_comes_after_the_end_is_dropped_and_what_was_queued_stays() {
     assert!(by_alias(&mut owner, alias, false).0);
     owner.unalias(alias);
     let late = owner.deliver_by_alias(alias, message(3, 8, 0), false, None);
-    assert!(late.ended && matches!(late.delivery, Delivery::Done));
+    assert!(late.ended && matches!(late.delivery, Delivery::Dead(_)));
     let [Envelope::Message(queued)] = &drain(&mut owner)[..] else { panic!("one was queued") };
     assert_eq!(queued.reference.as_deref(), Some(&alias), "it says how it came");
 }

@@ -5,8 +5,9 @@
 //! NOTIFIED (the worker queues it again after the turn).
 //!
 //! The end of a process, always in this order: its body is dropped with all that it owns; names
-//! are taken away and it leaves the table; unread messages are dropped; linked processes get exit
-//! signals, watchers get downs; then whoever joined it is woken. The last steps take several turns
+//! and aliases are taken away and it leaves the table; unread messages are dropped; linked
+//! processes get exit signals, watchers get downs, what it suspended goes on; then whoever joined
+//! it is woken. The last steps take several turns
 //! when there are many to tell, so that a worker is never held.
 
 mod bonds;

@@ -207,7 +207,9 @@ impl<'a> InLine<'a> {
                 (owner, Some((reference, priority)))
             }
         };
-        let Some(receiver) = environment.find(receiver) else { return Ok(()) };
+        // In its start section a process is not in the table yet, and finds itself all the same.
+        let own = || (receiver == sender).then(|| self.sender.clone());
+        let Some(receiver) = own().or_else(|| environment.find(receiver)) else { return Ok(()) };
         let to = receiver.pid();
         let place = self.place.map(|(_, place)| place);
         let wait = |state: &mut State, message: &Message| {

@@ -246,12 +246,14 @@ fn random_suspends_resumes_and_kills_leave_everybody_able_to_run() {
 #[test]
 fn a_process_that_waits_for_a_deadline_goes_on_after_it_when_it_is_resumed() {
     run(2, |root| async move {
-        let sleeper = spawn(root.environment(), |me| async move {
-            me.sleep(std::time::Duration::from_millis(1)).await;
+        let delay = std::time::Duration::from_millis(1);
+        let sleeper = spawn(root.environment(), move |me| async move {
+            me.sleep(delay).await;
             ExitReason::Shutdown
         });
         root.suspend(sleeper.pid()).await.expect("it lives");
-        root.sleep(std::time::Duration::from_millis(5)).await;
+        // Set later, so due later.
+        root.sleep(delay).await;
         assert!(sleeper.ended().is_none());
         root.resume(sleeper.pid()).expect("it was suspended");
         assert_eq!(sleeper.join().await, ExitReason::Shutdown);

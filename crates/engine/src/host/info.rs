@@ -61,22 +61,40 @@ fn info(
     check(&mut caller, &[(pointer, unsigned(length))])?;
     let environment = caller.data().process.environment().clone();
     let Some(info) = environment.info(identity::pid(node, id)) else { return Ok(NO_PROCESS) };
-    let lists = lists(&info);
-    let header = header(&info, lists.len());
+    let total = HEADER_BYTES + list_bytes(&info);
+    let header = header(&info, total);
     let (memory, _) = split(&mut caller)?;
     bytes_mut(memory, pointer, HEADER_BYTES)?.copy_from_slice(&header);
-    let total = HEADER_BYTES + lists.len();
     if total > unsigned(length) {
         return Ok(TOO_SMALL);
     }
-    bytes_mut(memory, pointer, total)?[HEADER_BYTES..].copy_from_slice(&lists);
+    bytes_mut(memory, pointer, total)?[HEADER_BYTES..].copy_from_slice(&lists(&info));
     Ok(0)
+}
+
+fn name_bytes(info: &Info) -> usize {
+    info.names.iter().map(|name| 4 + name.len()).sum()
+}
+
+fn label(info: &Info) -> &str {
+    info.state.label.as_deref().unwrap_or_default()
+}
+
+/// The length of [`lists`]: they may be long, and are made only for somebody who has room.
+fn list_bytes(info: &Info) -> usize {
+    let state = &info.state;
+    PAIR_BYTES * state.links.len()
+        + 2 * PAIR_BYTES * (state.monitors.len() + state.monitored_by.len())
+        + (PAIR_BYTES + 8) * state.suspending.len()
+        + name_bytes(info)
+        + info.entry.len()
+        + label(info).len()
 }
 
 /// The lists in the order of the ABI, without gaps.
 fn lists(info: &Info) -> Vec<u8> {
     let state = &info.state;
-    let mut lists = Vec::new();
+    let mut lists = Vec::with_capacity(list_bytes(info));
     let mut numbers = |numbers: &[u64]| {
         for number in numbers {
             lists.extend_from_slice(&number.to_le_bytes());
@@ -98,13 +116,12 @@ fn lists(info: &Info) -> Vec<u8> {
         lists.extend_from_slice(name.as_bytes());
     }
     lists.extend_from_slice(info.entry.as_bytes());
-    lists.extend_from_slice(state.label.as_deref().unwrap_or_default().as_bytes());
+    lists.extend_from_slice(label(info).as_bytes());
     lists
 }
 
-fn header(info: &Info, lists: usize) -> Vec<u8> {
+fn header(info: &Info, total: usize) -> Vec<u8> {
     let state = &info.state;
-    let name_bytes: usize = info.names.iter().map(|name| 4 + name.len()).sum();
     let parent = info.parent.map_or([0, 0], pid_pair);
     let words =
         |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
@@ -118,11 +135,11 @@ fn header(info: &Info, lists: usize) -> Vec<u8> {
             count(state.monitored_by.len()),
             count(state.suspending.len()),
             count(info.names.len()),
-            count(name_bytes),
+            count(name_bytes(info)),
             count(info.entry.len()),
-            count(state.label.as_ref().map_or(0, |label| label.len())),
+            count(label(info).len()),
         ]),
-        little_endian(&[(HEADER_BYTES + lists) as u64]),
+        little_endian(&[total as u64]),
     ];
     header.concat()
 }

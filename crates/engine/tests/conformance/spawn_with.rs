@@ -138,12 +138,14 @@ fn options_that_mean_nothing_trap() {
         ("(i32.store (i32.const 0x3218) (i32.const 0xffff))", outside),
         ("(i32.store (i32.const 0x3224) (i32.const 18))", "17-byte records"),
         (
-            "(i32.store (i32.const 0x3220) (i32.const -1)) (i32.store (i32.const 0x3224) (i32.const 17))",
+            "(i32.store (i32.const 0x3220) (i32.const -1))
+            (i32.store (i32.const 0x3224) (i32.const 17))",
             outside,
         ),
         ("(i32.store (i32.const 0x3234) (i32.const 4097))", "name_bytes_max"),
         (
-            "(i32.store (i32.const 0x3230) (i32.const 0xffff)) (i32.store (i32.const 0x3234) (i32.const 2))",
+            "(i32.store (i32.const 0x3230) (i32.const 0xffff))
+            (i32.store (i32.const 0x3234) (i32.const 2))",
             outside,
         ),
     ] {

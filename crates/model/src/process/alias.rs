@@ -46,7 +46,7 @@ pub(super) struct Alias {
 /// What a message through an alias did.
 #[derive(Debug)]
 pub struct AliasDelivery {
-    /// What it did to the process.
+    /// What it did to the process; [`Delivery::Dead`] if the alias was not active.
     pub delivery: Delivery,
     /// The alias is not active, or no longer.
     pub ended: bool,
@@ -92,13 +92,12 @@ impl Process {
         priority: bool,
         place: Option<u64>,
     ) -> AliasDelivery {
-        if self.dead {
-            let delivery = Delivery::Dead(Signal::Message(message));
-            return AliasDelivery { delivery, ended: true, demonitor: None };
-        }
+        // The dead have no aliases.
         let rare = self.rare.as_ref();
         let Some(alias) = rare.and_then(|rare| rare.aliases.get(&reference)).copied() else {
-            return AliasDelivery { delivery: Delivery::Done, ended: true, demonitor: None };
+            // It goes back, so that what it holds is not released under the lock.
+            let delivery = Delivery::Dead(Signal::Message(message));
+            return AliasDelivery { delivery, ended: true, demonitor: None };
         };
         message.reference = Some(Box::new(reference));
         let first_in_line = self.is_first_in_line(place);
