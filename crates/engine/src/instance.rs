@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{ExitReason, Tag};
-use lunatic_node::{Body, Environment, Process};
+use lunatic_model::{ExitReason, Priority, Ref};
+use lunatic_node::{Body, Bonds, Environment, Process};
 use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
@@ -42,6 +42,14 @@ pub(crate) struct SpawnRequest {
     pub(crate) params: Vec<Val>,
 }
 
+/// How a child stands to its parent, and what it starts with.
+pub(crate) struct Child<'a> {
+    pub(crate) parent: &'a Process,
+    pub(crate) bonds: Bonds,
+    pub(crate) priority: Priority,
+    pub(crate) label: Option<Arc<str>>,
+}
+
 /// The pulse has beaten since the deadline was set. A process that was waiting then has just begun
 /// its turn: it gets a whole slice, instead of giving way before it has done anything.
 fn give_way(state: &mut State) -> UpdateDeadline {
@@ -55,13 +63,14 @@ fn give_way(state: &mut State) -> UpdateDeadline {
     UpdateDeadline::Yield(1)
 }
 
-/// Spawns a process; with `link`, linked to its parent before its first step.
+/// Spawns a process; a `child` is bound to its parent before its first step. With it comes the
+/// reference of a monitor that was asked for.
 pub(crate) async fn spawn(
     runtime: &Arc<Shared>,
     environment: &Arc<Environment>,
     request: SpawnRequest,
-    link: Option<(&Process, Tag)>,
-) -> Result<Arc<Process>, SpawnError> {
+    child: Option<Child<'_>>,
+) -> Result<(Arc<Process>, Option<Ref>), SpawnError> {
     let SpawnRequest { module, config, entry, params } = request;
     let process = environment.prepare(entry.clone(), config.limits.clone())?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
@@ -79,8 +88,16 @@ pub(crate) async fn spawn(
     let instance = artifact.pre.instantiate_async(&mut store).await.map_err(failed)?;
     store.data_mut().starting = false;
     let body: Body = Box::pin(run(store, instance, entry, params));
-    environment.start(process.clone(), body, link);
-    Ok(process)
+    let Some(Child { parent, bonds, priority, label }) = child else {
+        environment.start(process.clone(), body, None);
+        return Ok((process, None));
+    };
+    process.set_priority(priority);
+    if label.is_some() {
+        process.set_label(label);
+    }
+    let reference = environment.start_child(process.clone(), body, parent, bonds);
+    Ok((process, reference))
 }
 
 async fn run(

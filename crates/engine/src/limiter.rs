@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use lunatic_model::MemoryPolicy;
 use wasmtime::{ResourceLimiter, Result};
 
+use crate::exit::HostExit;
 use crate::state::State;
 
 /// At most so many memories and tables: each costs the host something even when it is empty.
@@ -17,8 +19,15 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool> {
-        let max = self.process.limits().memory_bytes_max;
-        Ok(grows(&mut self.memory_bytes, current..desired, maximum, max))
+        let max = self.process.limits().memory_bytes_max.min(self.own_memory_bytes_max);
+        let change = desired.saturating_sub(current) as u64;
+        if self.memory_policy == MemoryPolicy::End && self.memory_bytes.saturating_add(change) > max
+        {
+            return Err(HostExit::limit("memory_bytes_max"));
+        }
+        let grows = grows(&mut self.memory_bytes, current..desired, maximum, max);
+        self.process.set_memory_bytes(self.memory_bytes);
+        Ok(grows)
     }
 
     fn table_growing(

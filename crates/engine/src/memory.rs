@@ -90,6 +90,18 @@ pub(crate) fn write_u64(caller: &mut Caller<'_, State>, pointer: i32, value: u64
     Ok(())
 }
 
+/// Stores integers of 64 bits, one after the other.
+pub(crate) fn write_u64s(
+    caller: &mut Caller<'_, State>,
+    pointer: i32,
+    values: &[u64],
+) -> Result<()> {
+    let (memory, _) = split(caller)?;
+    let places = bytes_mut(memory, pointer, 8 * values.len())?.as_chunks_mut().0;
+    places.iter_mut().zip(values).for_each(|(place, value)| *place = value.to_le_bytes());
+    Ok(())
+}
+
 /// A string of the guest, copied.
 pub(crate) fn string(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Result<String> {
     let (memory, _) = split(caller)?;

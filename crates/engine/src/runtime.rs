@@ -146,7 +146,7 @@ impl Runtime {
             params: Vec::new(),
         };
         let spawn = instance::spawn(&self.shared, environment, request, None);
-        let process = self.node.with_io(|| futures::executor::block_on(spawn))?;
+        let (process, _) = self.node.with_io(|| futures::executor::block_on(spawn))?;
         Ok(Root { process })
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Envelope, Message, Pid, Tag};
+use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Tag};
 use lunatic_node::Process;
 use lunatic_wasi::Wasi;
 use wasmtime::{Memory, Result};
@@ -28,6 +28,11 @@ pub(crate) struct State {
     /// The turn of the process whose slice the current deadline ends.
     pub(crate) slice_of_turn: u32,
     pub(crate) memory_bytes: u64,
+    /// A bound that the process has set for itself, besides its limit.
+    pub(crate) own_memory_bytes_max: u64,
+    pub(crate) memory_policy: MemoryPolicy,
+    /// Whether the program asked for its messages outside of its memory, where they are anyway.
+    pub(crate) messages_off_heap: bool,
     pub(crate) table_elements: u64,
     tables: Option<Box<Tables>>,
     wasi: Option<Box<Wasi>>,
@@ -42,22 +47,37 @@ pub(crate) enum Slot {
         message: Message,
         cursor: u64,
     },
-    /// A linked process has ended.
-    Exit {
-        tag: Tag,
-    },
+    /// A linked process has ended, or one has asked this one to.
+    Exit(Box<Notice>),
     /// A monitored process has ended.
-    Down {
-        from: Pid,
-    },
+    Down(Box<Notice>),
+}
+
+/// What is told of the end of a process. Its data is the reason's.
+pub(crate) struct Notice {
+    pub(crate) from: Pid,
+    pub(crate) tag: Tag,
+    pub(crate) reference: Option<Ref>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) reason: ExitReason,
+    /// The data of the reason, once it has been looked at.
+    pub(crate) data: Option<Arc<[u8]>>,
+    pub(crate) cursor: u64,
 }
 
 impl From<Envelope> for Slot {
     fn from(envelope: Envelope) -> Slot {
+        let notice = |from, tag, reference, name, reason| {
+            Box::new(Notice { from, tag, reference, name, reason, data: None, cursor: 0 })
+        };
         match envelope {
             Envelope::Message(message) => Slot::Data { message, cursor: 0 },
-            Envelope::Exit { tag, .. } => Slot::Exit { tag },
-            Envelope::Down { from, .. } => Slot::Down { from },
+            Envelope::Exit { from, reason, tag } => {
+                Slot::Exit(notice(from, tag, None, None, reason))
+            }
+            Envelope::Down { reference, from, name, reason } => {
+                Slot::Down(notice(from, Tag::NONE, Some(reference), name, reason))
+            }
         }
     }
 }
@@ -80,6 +100,9 @@ impl State {
             starting: true,
             slice_of_turn: 0,
             memory_bytes: 0,
+            own_memory_bytes_max: u64::MAX,
+            memory_policy: MemoryPolicy::default(),
+            messages_off_heap: false,
             table_elements: 0,
             tables: None,
             wasi: None,

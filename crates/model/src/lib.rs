@@ -10,6 +10,8 @@
 //! of the old Lunatic ABI differs, `docs/semantics.md` lists it.
 #![forbid(unsafe_code)]
 
+mod filter;
+mod flags;
 mod limits;
 mod mailbox;
 mod message;
@@ -23,14 +25,19 @@ mod rights;
 mod signal;
 mod timers;
 
+pub use filter::{Filter, Kinds, Pattern};
+pub use flags::{MemoryPolicy, Priority};
 pub use limits::{Limits, NodeLimits};
-pub use mailbox::{Envelope, Filter, Mailbox, SCAN_MAX, Scan};
+pub use mailbox::{Envelope, Mailbox, Position, SCAN_MAX, Scan};
 pub use message::{MESSAGE_OVERHEAD_BYTES, Message, Resource};
-pub use names::{NameTaken, Names};
+pub use names::{NameRefused, Names};
 pub use network::{Access, NETWORK_RULES_MAX, NetworkRights, Protocol, TooManyRules};
 pub use network_rule::{NetworkRule, NetworkRuleError};
 pub use pid::{Pid, Ref, Tag};
-pub use process::{Delivery, LinkOutcome, Obituary, Process, TrapExit};
+pub use process::{
+    AliasDelivery, AliasMode, Delivery, Leftovers, LinkOutcome, MonitorOptions, NotSuspended,
+    Obituary, Process, Snapshot, TrapExit,
+};
 pub use reason::{ExitReason, Frame, Trap};
 pub use rights::Rights;
 pub use signal::Signal;

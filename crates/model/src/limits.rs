@@ -66,6 +66,11 @@ limits! {
     links_max: usize = 1 << 20,
     /// Monitors that the process makes. At the limit it ends with this reason.
     monitors_max: usize = 1 << 20,
+    /// Active aliases of the process. At the limit it ends with this reason.
+    aliases_max: usize = 1 << 20,
+    /// Bytes of the reason with which the process ends itself or asks another to exit. At the
+    /// limit the call traps.
+    exit_reason_bytes_max: usize = 64 << 10,
     /// Timers that the process has running. At the limit it ends with this reason.
     timers_max: usize = 100_000,
     /// Names that lead to the process. At the limit registering ends the caller with this reason.
@@ -91,7 +96,7 @@ limits! {
     processes_max: usize = 2_000_000,
     /// Running timers of all processes. At the limit setting one ends the process that asks.
     node_timers_max: usize = 10_000_000,
-    /// Bytes of one name. At the limit registering traps.
+    /// Bytes of one name or label. At the limit the call traps.
     name_bytes_max: usize = 4096,
     /// Bytes of a module. At the limit compiling is an error.
     module_bytes_max: usize = 512 << 20,

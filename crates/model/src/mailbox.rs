@@ -1,12 +1,16 @@
 //! The mailbox: messages in the order of their arrival, and selective receive that never reorders.
 //!
-//! Only the owner removes; others append. So a position in the queue that the owner has searched up
-//! to stays valid while it waits, and no message is looked at twice by one receive.
+//! Only the owner removes; others append. So a position that the owner has searched up to stays
+//! valid while it waits, and no message is looked at twice by one receive.
+//!
+//! Priority messages have a queue of their own, which is searched first. A [`Position`] counts in
+//! both, so that neither queue moves the other's.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::message::MESSAGE_OVERHEAD_BYTES;
-use crate::{ExitReason, Message, Pid, Ref, Tag};
+use crate::{ExitReason, Filter, Message, Pid, Ref, Tag};
 
 /// How many messages one call of [`Mailbox::scan`] looks at, so that senders never wait long for
 /// the lock that guards the mailbox.
@@ -30,8 +34,10 @@ pub enum Envelope {
     Down {
         /// Names the monitor.
         reference: Ref,
-        /// Who ended.
+        /// Who ended; the serial is 0 if the name led to nobody.
         from: Pid,
+        /// The name, where it was a name that was monitored.
+        name: Option<Arc<str>>,
         /// Why.
         reason: ExitReason,
     },
@@ -42,39 +48,24 @@ impl Envelope {
     pub fn bytes(&self) -> usize {
         match self {
             Envelope::Message(message) => message.bytes(),
-            Envelope::Exit { .. } | Envelope::Down { .. } => MESSAGE_OVERHEAD_BYTES,
+            Envelope::Exit { reason, .. } => MESSAGE_OVERHEAD_BYTES.saturating_add(reason.bytes()),
+            Envelope::Down { name, reason, .. } => MESSAGE_OVERHEAD_BYTES
+                .saturating_add(reason.bytes())
+                .saturating_add(name.as_ref().map_or(0, |name| name.len())),
         }
     }
 }
 
-/// Which messages a receive takes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Filter {
-    /// The oldest of any kind.
-    Any,
-    /// The oldest message or trapped exit that carries one of these tags. [`Tag::NONE`] in the list
-    /// matches nothing; a down carries no tag.
-    Tags(Box<[Tag]>),
-    /// The oldest message, and nothing but a message, that carries this tag: a reply.
-    Reply(Tag),
+/// How far a search has come: so many priority messages and so many ordinary ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Position {
+    priority: usize,
+    ordinary: usize,
 }
 
-impl Filter {
-    /// Whether a receive with this filter takes the envelope.
-    pub fn matches(&self, envelope: &Envelope) -> bool {
-        match (self, envelope) {
-            (Filter::Any, _) => true,
-            (Filter::Tags(tags), Envelope::Message(Message { tag, .. }))
-            | (Filter::Tags(tags), Envelope::Exit { tag, .. }) => {
-                tag.is_some() && tags.contains(tag)
-            }
-            (Filter::Reply(wanted), Envelope::Message(message)) => {
-                wanted.is_some() && message.tag == *wanted
-            }
-            (Filter::Tags(_), Envelope::Down { .. })
-            | (Filter::Reply(_), Envelope::Exit { .. } | Envelope::Down { .. }) => false,
-        }
-    }
+impl Position {
+    /// Where a search begins.
+    pub const START: Position = Position { priority: 0, ordinary: 0 };
 }
 
 /// The result of one search.
@@ -83,9 +74,9 @@ pub enum Scan {
     /// The first match, removed.
     Found(Envelope),
     /// No match so far; search on from here.
-    Unfinished(usize),
+    Unfinished(Position),
     /// No match in the whole mailbox; when more has arrived, search on from here.
-    Nothing(usize),
+    Nothing(Position),
 }
 
 /// Messages in the order of their arrival.
@@ -95,17 +86,31 @@ pub struct Mailbox {
     bytes: usize,
     exits: usize,
     downs: usize,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few mailboxes have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Priority messages, in the order of their arrival.
+    priority: VecDeque<Envelope>,
+    /// What lies before it was there when the owner set the mark.
+    mark: Position,
 }
 
 impl Mailbox {
     /// The number of messages.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.priority_len()
+    }
+
+    fn priority_len(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.priority.len())
     }
 
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 
     /// What all messages together count for.
@@ -147,31 +152,100 @@ impl Mailbox {
         self.queue.push_back(envelope);
     }
 
-    /// Removes the first match at or after position `from`, looking at no more than [`SCAN_MAX`]
-    /// messages. The cost of a receive is linear in the number of messages that it skips.
-    pub fn scan(&mut self, filter: &Filter, from: usize) -> Scan {
-        let end = self.queue.len().min(from.saturating_add(SCAN_MAX));
-        for position in from..end {
-            if filter.matches(&self.queue[position]) {
-                let Some(envelope) = self.queue.remove(position) else { break };
+    /// Puts a priority message before all ordinary ones and behind all other priority messages.
+    pub fn push_priority(&mut self, envelope: Envelope) {
+        self.count(&envelope);
+        self.rare.get_or_insert_default().priority.push_back(envelope);
+    }
+
+    /// Where a search that looks only at what is still to come starts.
+    pub fn end(&self) -> Position {
+        Position { priority: self.priority_len(), ordinary: self.queue.len() }
+    }
+
+    /// Remembers what is here now. There is one mark; it stays until it is set again.
+    pub fn set_mark(&mut self) {
+        let end = self.end();
+        self.rare.get_or_insert_default().mark = end;
+    }
+
+    /// Where what has arrived since the mark begins; without a mark, the start.
+    pub fn mark(&self) -> Position {
+        self.rare.as_ref().map_or(Position::START, |rare| rare.mark)
+    }
+
+    /// Removes the first match at or after `from`, looking at no more than [`SCAN_MAX`] messages.
+    /// The cost of a receive is linear in the number of messages that it skips.
+    pub fn scan(&mut self, filter: &Filter, from: Position) -> Scan {
+        let (mut room, mut searched) = (SCAN_MAX, from);
+        if let Some(rare) = &mut self.rare {
+            let end = rare.priority.len().min(from.priority.saturating_add(room));
+            if let Some(place) = find(&rare.priority, filter, from.priority, end)
+                && let Some(envelope) = rare.priority.remove(place)
+            {
+                rare.mark.priority -= usize::from(place < rare.mark.priority);
                 self.uncount(&envelope);
-                if self.queue.is_empty() && self.queue.capacity() > 64 {
-                    // A burst must not pin its memory for the rest of the process's life.
-                    self.queue = VecDeque::new();
-                }
                 return Scan::Found(envelope);
             }
+            room -= end.saturating_sub(from.priority);
+            searched.priority = end;
         }
-        if end < self.queue.len() { Scan::Unfinished(end) } else { Scan::Nothing(end) }
+        let end = self.queue.len().min(from.ordinary.saturating_add(room));
+        if let Some(place) = find(&self.queue, filter, from.ordinary, end)
+            && let Some(envelope) = self.queue.remove(place)
+        {
+            if let Some(rare) = &mut self.rare {
+                rare.mark.ordinary -= usize::from(place < rare.mark.ordinary);
+            }
+            self.uncount(&envelope);
+            if self.queue.is_empty() && self.queue.capacity() > 64 {
+                // A burst must not pin its memory for the rest of the process's life.
+                self.queue = VecDeque::new();
+            }
+            return Scan::Found(envelope);
+        }
+        searched.ordinary = end;
+        if searched == self.end() { Scan::Nothing(searched) } else { Scan::Unfinished(searched) }
     }
 
     /// Removes every envelope for which `unwanted` holds, keeping the order of the others.
     pub fn discard(&mut self, mut unwanted: impl FnMut(&Envelope) -> bool) {
         let all = std::mem::take(self);
-        for envelope in all.queue {
-            if !unwanted(&envelope) {
-                self.push(envelope);
-            }
+        if let Some(rare) = all.rare {
+            let mark = rare.mark.priority;
+            let kept = keep(rare.priority, mark, &mut unwanted, |envelope| {
+                self.push_priority(envelope);
+            });
+            let own = self.rare.get_or_insert_default();
+            own.mark = Position { priority: kept, ordinary: rare.mark.ordinary };
+        }
+        let mark = self.mark().ordinary;
+        let kept = keep(all.queue, mark, &mut unwanted, |envelope| self.push(envelope));
+        if let Some(rare) = &mut self.rare {
+            rare.mark.ordinary = kept;
         }
     }
+}
+
+/// The first match between two positions.
+#[inline]
+fn find(queue: &VecDeque<Envelope>, filter: &Filter, from: usize, end: usize) -> Option<usize> {
+    (from..end).find(|position| filter.matches(&queue[*position]))
+}
+
+/// Hands on what is not unwanted; says how much of it lay before `mark`.
+fn keep(
+    queue: VecDeque<Envelope>,
+    mark: usize,
+    mut unwanted: impl FnMut(&Envelope) -> bool,
+    mut push: impl FnMut(Envelope),
+) -> usize {
+    let mut before_mark = 0;
+    for (position, envelope) in queue.into_iter().enumerate() {
+        if !unwanted(&envelope) {
+            before_mark += usize::from(position < mark);
+            push(envelope);
+        }
+    }
+    before_mark
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::{Pid, Tag};
+use crate::{Pid, Ref, Tag};
 
 /// What a message without data or resources counts for in a mailbox's bytes.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 96;
@@ -15,6 +15,8 @@ pub struct Message {
     pub tag: Tag,
     /// The sender, where a process sent it.
     pub from: Option<Pid>,
+    /// The alias through which it came, or the timer that sent it. Boxed, since few have one.
+    pub reference: Option<Box<Ref>>,
     /// The content.
     pub data: Vec<u8>,
     /// Resources in the order in which they were attached; a taken one leaves a hole, so that the

@@ -5,10 +5,16 @@ use std::sync::Arc;
 
 use crate::Pid;
 
-/// The name leads to another process already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the name is taken by process {0}; nothing was changed")]
-pub struct NameTaken(pub Pid);
+/// Why a process was not given a name. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameRefused {
+    /// The name leads to a process already.
+    #[error("the name is taken by process {0}; unregister it first, or choose another")]
+    Taken(Pid),
+    /// The process has a name already.
+    #[error("the process has the name `{0}` already; unregister that first")]
+    HasName(Arc<str>),
+}
 
 /// The names of one set of processes.
 #[derive(Debug, Default)]
@@ -28,15 +34,21 @@ impl Names {
         self.by_pid.get(&pid).map_or(&[], Vec::as_slice)
     }
 
-    /// Gives a process a name that nobody has, as OTP's `register`.
-    pub fn register(&mut self, name: &str, pid: Pid) -> Result<(), NameTaken> {
-        match self.whereis(name) {
-            Some(owner) => Err(NameTaken(owner)),
-            None => {
+    /// Gives a name that nobody has to a process without a name, as OTP's `register`.
+    pub fn register(&mut self, name: &str, pid: Pid) -> Result<(), NameRefused> {
+        match (self.whereis(name), self.names_of(pid)) {
+            (Some(owner), _) => Err(NameRefused::Taken(owner)),
+            (None, [own, ..]) => Err(NameRefused::HasName(own.clone())),
+            (None, []) => {
                 self.put(name, pid);
                 Ok(())
             }
         }
+    }
+
+    /// The name as it is kept, and the process that it leads to.
+    pub fn entry(&self, name: &str) -> Option<(&Arc<str>, Pid)> {
+        self.pids.get_key_value(name).map(|(name, pid)| (name, *pid))
     }
 
     /// Gives a process a name and takes it from whoever had it, as the old ABI's `put`.

@@ -6,10 +6,25 @@
 //! ones are ignored) → dead ([`Process::die`]); from then on every signal comes back to its
 //! sender's side undelivered, which answers with `noproc`.
 
+mod alias;
+mod bonds;
+mod snapshot;
+mod suspend;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::{Envelope, ExitReason, Filter, Limits, Mailbox, Message, Pid, Ref, Scan, Signal, Tag};
+pub use alias::{AliasDelivery, AliasMode};
+pub use bonds::MonitorOptions;
+pub use snapshot::Snapshot;
+pub use suspend::NotSuspended;
+
+use crate::message::MESSAGE_OVERHEAD_BYTES;
+use crate::{
+    Envelope, ExitReason, Filter, Limits, Mailbox, Message, Pid, Position, Ref, Scan, Signal, Tag,
+};
+use alias::Alias;
+use bonds::{Link, MonitorNote};
 
 /// Which exit signals become messages instead of ending the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,18 +80,31 @@ pub struct Obituary {
     pub senders: VecDeque<Pid>,
     /// What was never received; resources are released with it.
     pub unread: Mailbox,
+    /// What few processes leave.
+    pub leftovers: Option<Box<Leftovers>>,
 }
 
+/// What few processes leave to be told or taken away.
 #[derive(Debug)]
-struct Link {
-    tag: Tag,
-    /// The link counts. False only while an unlink waits for its acknowledgement.
-    active: bool,
-    /// The latest unlink of this pair that is not acknowledged: until then, exits come from the
-    /// link that was removed and are dropped.
-    unlinking: Option<u64>,
-    /// Linked again from here since that unlink.
-    relinked: bool,
+pub struct Leftovers {
+    /// Its active aliases.
+    pub aliases: Vec<Ref>,
+    /// Processes that it suspends: each is resumed.
+    pub suspending: Vec<Pid>,
+    /// Processes that suspend it: each forgets that.
+    pub suspenders: Vec<Pid>,
+}
+
+/// What few processes have.
+#[derive(Debug, Default)]
+struct Rare {
+    aliases: BTreeMap<Ref, Alias>,
+    /// Of monitors that are more than a reference and a target.
+    monitor_notes: BTreeMap<Ref, MonitorNote>,
+    /// How often it has suspended others.
+    suspending: BTreeMap<Pid, u64>,
+    suspenders: BTreeSet<Pid>,
+    label: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -109,6 +137,7 @@ pub struct Process {
     places: u64,
     exiting: Option<Exiting>,
     dead: bool,
+    rare: Option<Box<Rare>>,
 }
 
 impl Process {
@@ -129,6 +158,7 @@ impl Process {
             places: 0,
             exiting: None,
             dead: false,
+            rare: None,
         }
     }
 
@@ -143,8 +173,8 @@ impl Process {
             return Delivery::Dead(signal);
         }
         match signal {
-            Signal::Message(message) => self.message(message, true),
-            Signal::Timer(message) => self.append(Envelope::Message(message)),
+            Signal::Message(message) => self.message(message, true, false),
+            Signal::Timer(message) => self.append(Envelope::Message(message), false),
             Signal::Exit { from, reason, link: true } => self.link_exit(from, reason),
             Signal::Exit { from, reason, link: false } => self.exit_request(from, reason),
             Signal::Link { from, tag } => {
@@ -184,10 +214,7 @@ impl Process {
                 self.watchers.remove(&reference);
                 Delivery::Done
             }
-            Signal::Down { reference, from, reason } => match self.monitors.remove(&reference) {
-                Some(_) => self.append(Envelope::Down { reference, from, reason }),
-                None => Delivery::Done,
-            },
+            Signal::Down { reference, from, reason } => self.down(reference, from, reason),
         }
     }
 
@@ -197,12 +224,16 @@ impl Process {
         if self.dead {
             return Delivery::Dead(Signal::Message(message));
         }
-        let first = [self.senders.keys().next(), self.called.first()].into_iter().flatten().min();
-        let first_in_line = first.is_none_or(|first| place.is_some_and(|own| own <= *first));
-        self.message(message, first_in_line)
+        let first_in_line = self.is_first_in_line(place);
+        self.message(message, first_in_line, false)
     }
 
-    fn message(&mut self, message: Message, first_in_line: bool) -> Delivery {
+    fn is_first_in_line(&self, place: Option<u64>) -> bool {
+        let first = [self.senders.keys().next(), self.called.first()].into_iter().flatten().min();
+        first.is_none_or(|first| place.is_some_and(|own| own <= *first))
+    }
+
+    fn message(&mut self, message: Message, first_in_line: bool, priority: bool) -> Delivery {
         let to_self = message.from == Some(self.pid);
         let envelope = Envelope::Message(message);
         // What the process waits for gets in although the mailbox is full: else a flood of other
@@ -212,7 +243,7 @@ impl Process {
         let passes_others = first_in_line || to_self || self.waiting != Some(Filter::Any);
         let room = !self.is_full_for(envelope.bytes());
         if wanted && passes_others || room && (first_in_line || to_self) {
-            return self.append(envelope);
+            return self.append(envelope, priority);
         }
         if to_self {
             // It cannot wait for itself to make room.
@@ -224,39 +255,46 @@ impl Process {
         }
     }
 
-    fn link_exit(&mut self, from: Pid, reason: ExitReason) -> Delivery {
-        // An exit of a link that was removed here counts no more, also while the unlink is not
-        // acknowledged yet: that is what `unlink` promises.
-        let tag = match self.links.get(&from) {
-            Some(Link { tag, active: true, unlinking: None, .. }) => *tag,
-            Some(_) | None => return Delivery::Done,
-        };
-        self.links.remove(&from);
-        match (self.trap_exit, &reason) {
-            (TrapExit::All, _) => self.append(Envelope::Exit { from, reason, tag }),
-            (TrapExit::Off | TrapExit::Failures, ExitReason::Normal) => Delivery::Done,
-            (TrapExit::Failures, _) => self.append(Envelope::Exit { from, reason, tag }),
-            // Not rewritten to `killed`, even if it is `kill`: only a direct request is.
-            (TrapExit::Off, _) => self.end_by(Some(from), reason),
-        }
-    }
-
     fn exit_request(&mut self, from: Pid, reason: ExitReason) -> Delivery {
         match (self.trap_exit, &reason) {
             (_, ExitReason::Kill) => self.end_by(Some(from), ExitReason::Killed),
-            (TrapExit::All, _) => self.append(Envelope::Exit { from, reason, tag: Tag::NONE }),
+            (TrapExit::All, _) => self.trap_request(from, reason),
             (TrapExit::Off | TrapExit::Failures, ExitReason::Normal) if from != self.pid => {
                 Delivery::Done
             }
             (TrapExit::Failures, ExitReason::Normal) => self.end_by(Some(from), reason),
-            (TrapExit::Failures, _) => self.append(Envelope::Exit { from, reason, tag: Tag::NONE }),
+            (TrapExit::Failures, _) => self.trap_request(from, reason),
             (TrapExit::Off, _) => self.end_by(Some(from), reason),
         }
     }
 
-    fn append(&mut self, envelope: Envelope) -> Delivery {
+    fn trap_request(&mut self, from: Pid, reason: ExitReason) -> Delivery {
+        // Nothing bounds who asks, and nobody who asks may have to wait. Whoever can ask this
+        // process to exit can end it anyway.
+        if self.mailbox.exits() >= self.limits.links_max {
+            return self.end_by(Some(from), ExitReason::Limit("links_max"));
+        }
+        self.notice(Envelope::Exit { from, reason, tag: Tag::NONE }, false)
+    }
+
+    /// Appends what never waits. Its number is bounded where it is made; the data that it may carry
+    /// is bounded here.
+    fn notice(&mut self, envelope: Envelope, priority: bool) -> Delivery {
+        let data = envelope.bytes() - MESSAGE_OVERHEAD_BYTES;
+        let max = self.limits.mailbox_bytes_max.saturating_mul(2);
+        if data > 0 && self.mailbox.bytes().saturating_add(data) > max {
+            return self.end(ExitReason::Limit("mailbox_limit"));
+        }
+        self.append(envelope, priority)
+    }
+
+    fn append(&mut self, envelope: Envelope, priority: bool) -> Delivery {
         let wanted = self.waiting.as_ref().is_some_and(|filter| filter.matches(&envelope));
-        self.mailbox.push(envelope);
+        if priority {
+            self.mailbox.push_priority(envelope);
+        } else {
+            self.mailbox.push(envelope);
+        }
         if wanted {
             self.waiting = None;
             Delivery::Wake
@@ -298,7 +336,7 @@ impl Process {
 
     /// Removes the first message that a receive with `filter` takes, from position `from` on. When
     /// there is none, the process waits for one: the next match wakes it.
-    pub fn receive(&mut self, filter: &Filter, from: usize) -> Scan {
+    pub fn receive(&mut self, filter: &Filter, from: Position) -> Scan {
         self.waiting = None;
         let scan = self.mailbox.scan(filter, from);
         if let Scan::Nothing(_) = scan {
@@ -312,8 +350,7 @@ impl Process {
         self.waiting = None;
     }
 
-    /// The number of messages in the mailbox: where a receive that looks only at what is still to
-    /// come starts.
+    /// The number of messages in the mailbox.
     pub fn mailbox_len(&self) -> usize {
         self.mailbox.len()
     }
@@ -321,6 +358,21 @@ impl Process {
     /// What the messages in the mailbox count for, in bytes.
     pub fn mailbox_bytes(&self) -> usize {
         self.mailbox.bytes()
+    }
+
+    /// Where a receive that looks only at what is still to come starts.
+    pub fn mailbox_end(&self) -> Position {
+        self.mailbox.end()
+    }
+
+    /// Remembers what is in the mailbox now, for [`Process::mark`]. There is one mark.
+    pub fn set_mark(&mut self) {
+        self.mailbox.set_mark();
+    }
+
+    /// Where a receive that looks only at what has come since the mark starts.
+    pub fn mark(&self) -> Position {
+        self.mailbox.mark()
     }
 
     /// Whether the mailbox has room: who sets a timer for a message waits for that, since the
@@ -378,75 +430,9 @@ impl Process {
         self.trap_exit = trap_exit;
     }
 
-    /// This end of a link; the caller sends [`Signal::Link`] to the other. At most one link for a
-    /// pair: a repeated one only replaces the tag. At the limit the process ends.
-    pub fn link(&mut self, to: Pid, tag: Tag) -> Option<Signal> {
-        if to == self.pid {
-            return None;
-        }
-        // A trapped exit that nobody has received counts as the link that it came from: links to
-        // the dead would fill the mailbox otherwise.
-        let links = self.links.len() + self.mailbox.exits();
-        if links >= self.limits.links_max && !self.links.contains_key(&to) {
-            self.end(ExitReason::Limit("links_max"));
-            return None;
-        }
-        self.insert_link(to, tag).relinked = true;
-        Some(Signal::Link { from: self.pid, tag })
-    }
-
-    fn insert_link(&mut self, peer: Pid, tag: Tag) -> &mut Link {
-        let new = Link { tag, active: true, unlinking: None, relinked: false };
-        let link = self.links.entry(peer).or_insert(new);
-        link.tag = tag;
-        link.active = true;
-        link
-    }
-
-    /// Removes this end of a link; the caller sends what it returns to the other. From now on no
-    /// exit signal of this link has an effect here.
-    pub fn unlink(&mut self, peer: Pid) -> Option<Signal> {
-        let link = self.links.get_mut(&peer).filter(|link| link.active)?;
-        self.unlinks += 1;
-        link.active = false;
-        link.unlinking = Some(self.unlinks);
-        link.relinked = false;
-        Some(Signal::Unlink { from: self.pid, id: self.unlinks })
-    }
-
-    /// This end of a new monitor; the caller sends [`Signal::Monitor`] to the other. At the limit
-    /// the process ends.
-    pub fn monitor(&mut self, reference: Ref, target: Pid) -> Option<Signal> {
-        // So does a down that nobody has received.
-        if self.monitors.len() + self.mailbox.downs() >= self.limits.monitors_max {
-            self.end(ExitReason::Limit("monitors_max"));
-            return None;
-        }
-        self.monitors.insert(reference, target);
-        Some(Signal::Monitor { from: self.pid, reference })
-    }
-
-    /// Removes a monitor; from now on its down is dropped. With `flush`, one that lies in the
-    /// mailbox goes, too. The caller sends [`Signal::Demonitor`] to the process that it returns.
-    pub fn demonitor(&mut self, reference: Ref, flush: bool) -> Option<Pid> {
-        let target = self.monitors.remove(&reference);
-        if flush && target.is_none() {
-            self.mailbox.discard(|envelope| {
-                matches!(envelope, Envelope::Down { reference: other, .. } if *other == reference)
-            });
-        }
-        target
-    }
-
-    /// The references of all monitors of `target`.
-    pub fn monitors_of(&self, target: Pid) -> Vec<Ref> {
-        let of_target = self.monitors.iter().filter(|(_, pid)| **pid == target);
-        of_target.map(|(reference, _)| *reference).collect()
-    }
-
-    /// The processes that it is linked to.
-    pub fn links(&self) -> impl Iterator<Item = Pid> + '_ {
-        self.links.iter().filter(|(_, link)| link.active).map(|(pid, _)| *pid)
+    /// A text by which people know the process.
+    pub fn set_label(&mut self, label: Option<Arc<str>>) {
+        self.rare.get_or_insert_default().label = label;
     }
 
     /// Makes the process dead and hands out what is to be told. Everything that it owned must be
@@ -461,6 +447,17 @@ impl Process {
             monitors: std::mem::take(&mut self.monitors).into_iter().collect(),
             senders: self.all_senders(),
             unread: std::mem::take(&mut self.mailbox),
+            leftovers: self.rare.take().map(|rare| Box::new(rare.leftovers())),
+        }
+    }
+}
+
+impl Rare {
+    fn leftovers(self) -> Leftovers {
+        Leftovers {
+            aliases: self.aliases.into_keys().collect(),
+            suspending: self.suspending.into_keys().collect(),
+            suspenders: self.suspenders.into_iter().collect(),
         }
     }
 }

@@ -57,6 +57,26 @@ impl ExitReason {
     pub fn is_failure(&self) -> bool {
         *self != ExitReason::Normal
     }
+
+    /// Bytes of what it carries.
+    pub fn bytes(&self) -> usize {
+        match self {
+            ExitReason::Normal
+            | ExitReason::Shutdown
+            | ExitReason::Kill
+            | ExitReason::Killed
+            | ExitReason::NoProcess
+            | ExitReason::NoConnection
+            | ExitReason::Exit(_)
+            | ExitReason::Limit(_) => 0,
+            ExitReason::Trap(trap) => {
+                let frames = trap.frames.iter().map(|frame| frame.function.len());
+                frames.fold(trap.message.len(), usize::saturating_add)
+            }
+            ExitReason::Error(text) | ExitReason::HostPanic(text) => text.len(),
+            ExitReason::Custom(data) => data.len(),
+        }
+    }
 }
 
 impl fmt::Display for ExitReason {

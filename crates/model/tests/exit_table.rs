@@ -8,7 +8,9 @@ mod support;
 
 use std::sync::Arc;
 
-use lunatic_model::{Delivery, ExitReason, Filter, Process, Scan, Signal, Tag, Trap, TrapExit};
+use lunatic_model::{
+    Delivery, ExitReason, Filter, Position, Process, Scan, Signal, Tag, Trap, TrapExit,
+};
 use support::{drain, exits, link_exit, pid, process};
 
 const RECEIVER: u64 = 1;
@@ -199,7 +201,7 @@ fn a_trapped_exit_wakes_a_process_that_waits_for_it() {
         (Filter::Reply(LINK_TAG), false),
     ] {
         let (mut receiver, signal) = scene(TrapExit::All, Link, ExitReason::Shutdown);
-        assert!(matches!(receiver.receive(&filter, 0), Scan::Nothing(0)));
+        assert!(matches!(receiver.receive(&filter, Position::START), Scan::Nothing(_)));
         let delivery = receiver.deliver(signal);
         assert_eq!(matches!(delivery, Delivery::Wake), wakes, "{filter:?}");
     }

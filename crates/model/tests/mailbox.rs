@@ -4,12 +4,14 @@
 mod support;
 
 use lunatic_model::{
-    Envelope, ExitReason, Filter, MESSAGE_OVERHEAD_BYTES, Mailbox, Message, Resource, SCAN_MAX,
-    Scan, Tag,
+    Envelope, ExitReason, Filter, MESSAGE_OVERHEAD_BYTES, Mailbox, Message, Position, Resource,
+    SCAN_MAX, Scan, Tag,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{cases, pid, reference, tags};
+
+const START: Position = Position::START;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Kind {
@@ -41,9 +43,13 @@ impl Entry {
                 from: Some(pid(self.id)),
                 data: vec![1; self.size],
                 resources: (0..self.resources).map(|n| Some(Resource(Box::new(n)))).collect(),
+                ..Message::default()
             }),
             Kind::Exit => Envelope::Exit { from: pid(self.id), reason, tag: Tag(self.tag) },
-            Kind::Down => Envelope::Down { reference: reference(self.id), from: pid(0), reason },
+            Kind::Down => {
+                let (reference, from) = (reference(self.id), pid(0));
+                Envelope::Down { reference, from, name: None, reason }
+            }
         }
     }
 
@@ -60,6 +66,7 @@ impl Entry {
                 self.kind != Kind::Down && self.tag != 0 && tags.iter().any(|t| t.0 == self.tag)
             }
             Filter::Reply(tag) => self.kind == Kind::Message && self.tag != 0 && tag.0 == self.tag,
+            Filter::Patterns(_) => unreachable!("patterns have a test file of their own"),
         }
     }
 }
@@ -73,14 +80,11 @@ fn id(envelope: &Envelope) -> u64 {
 }
 
 /// Searches to the end as a receive does, however many scans that takes.
-fn take(mailbox: &mut Mailbox, filter: &Filter, mut from: usize) -> Result<u64, usize> {
+fn take(mailbox: &mut Mailbox, filter: &Filter, mut from: Position) -> Result<u64, Position> {
     loop {
         match mailbox.scan(filter, from) {
             Scan::Found(envelope) => return Ok(id(&envelope)),
-            Scan::Unfinished(next) => {
-                assert_eq!(next, from + SCAN_MAX, "an unfinished scan looks at all it may");
-                from = next;
-            }
+            Scan::Unfinished(next) => from = next,
             Scan::Nothing(next) => return Err(next),
         }
     }
@@ -131,9 +135,9 @@ proptest! {
                     let first = list.iter().position(|entry| entry.is_taken_by(&filter));
                     let expected = match first {
                         Some(position) => Ok(list.remove(position).id),
-                        None => Err(list.len()),
+                        None => Err(mailbox.end()),
                     };
-                    prop_assert_eq!(take(&mut mailbox, &filter, 0), expected, "{:?}", filter);
+                    prop_assert_eq!(take(&mut mailbox, &filter, START), expected, "{:?}", filter);
                 }
                 Step::Discard(k) => {
                     mailbox.discard(|envelope| id(envelope).is_multiple_of(k));
@@ -146,7 +150,7 @@ proptest! {
             prop_assert_eq!(mailbox.bytes(), bytes);
         }
         for entry in list {
-            prop_assert_eq!(take(&mut mailbox, &Filter::Any, 0), Ok(entry.id));
+            prop_assert_eq!(take(&mut mailbox, &Filter::Any, START), Ok(entry.id));
         }
         prop_assert_eq!(mailbox.bytes(), 0);
     }
@@ -157,7 +161,7 @@ proptest! {
         arrivals in vec(vec((0i64..4, any::<bool>()), 0..12), 1..10),
     ) {
         let (mut mailbox, mut list) = (Mailbox::default(), Vec::<Entry>::new());
-        let mut searched = 0;
+        let mut searched = START;
         for arrival in arrivals {
             for (tag, exit) in arrival {
                 let kind = if exit { Kind::Exit } else { Kind::Message };
@@ -173,7 +177,7 @@ proptest! {
                 }
                 Err(end) => {
                     prop_assert_eq!(whole, None);
-                    prop_assert_eq!(end, list.len());
+                    prop_assert_eq!(end, mailbox.end());
                     searched = end;
                 }
             }
@@ -198,7 +202,7 @@ fn one_scan_looks_at_no_more_than_its_maximum() {
             mailbox.push(Entry::plain(n as u64, Kind::Message, 1).envelope());
         }
         mailbox.push(Entry::plain(before as u64, Kind::Message, 2).envelope());
-        let (mut from, mut done) = (0, 1);
+        let (mut from, mut done) = (START, 1);
         let found = loop {
             match mailbox.scan(&tags(&[2]), from) {
                 Scan::Found(envelope) => break id(&envelope),
@@ -219,17 +223,21 @@ fn a_scan_that_reaches_the_end_says_so_also_at_its_maximum() {
         mailbox.push(Entry::plain(n as u64, Kind::Message, 1).envelope());
     }
     let wanted = tags(&[2]);
-    assert!(matches!(mailbox.scan(&wanted, 0), Scan::Nothing(SCAN_MAX)));
+    assert!(matches!(mailbox.scan(&wanted, START), Scan::Nothing(end) if end == mailbox.end()));
     mailbox.push(Entry::plain(0, Kind::Message, 1).envelope());
-    assert!(matches!(mailbox.scan(&wanted, 0), Scan::Unfinished(SCAN_MAX)));
+    assert!(matches!(mailbox.scan(&wanted, START), Scan::Unfinished(_)));
 }
 
 #[test]
 fn a_scan_from_behind_the_end_finds_nothing() {
     let mut mailbox = Mailbox::default();
     mailbox.push(Entry::plain(1, Kind::Message, 1).envelope());
-    for from in [1, 2, usize::MAX] {
-        assert!(matches!(mailbox.scan(&Filter::Any, from), Scan::Nothing(1)), "from {from}");
+    let end = mailbox.end();
+    mailbox.push(Entry::plain(2, Kind::Message, 1).envelope());
+    let behind = mailbox.end();
+    assert_eq!(take(&mut mailbox, &Filter::Any, START), Ok(1));
+    for from in [end, behind] {
+        assert_eq!(take(&mut mailbox, &Filter::Any, from), Err(end), "from {from:?}");
     }
 }
 
@@ -237,10 +245,10 @@ fn a_scan_from_behind_the_end_finds_nothing() {
 fn a_search_of_what_is_still_to_come_passes_over_what_is_there() {
     let mut mailbox = Mailbox::default();
     mailbox.push(Entry::plain(1, Kind::Message, 7).envelope());
-    let from = mailbox.len();
+    let from = mailbox.end();
     mailbox.push(Entry::plain(2, Kind::Message, 7).envelope());
     assert_eq!(take(&mut mailbox, &Filter::Reply(Tag(7)), from), Ok(2));
-    assert_eq!(take(&mut mailbox, &Filter::Any, 0), Ok(1));
+    assert_eq!(take(&mut mailbox, &Filter::Any, START), Ok(1));
 }
 
 #[test]

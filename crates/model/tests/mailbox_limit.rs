@@ -4,8 +4,8 @@
 mod support;
 
 use lunatic_model::{
-    Delivery, Envelope, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Process, Scan, Signal,
-    Tag, TrapExit,
+    Delivery, Envelope, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Position, Process,
+    Scan, Signal, Tag, TrapExit,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,7 +25,7 @@ fn send(receiver: &mut Process, tag: i64, size: usize) -> Delivery {
 }
 
 fn take(receiver: &mut Process) {
-    assert!(matches!(receiver.receive(&Filter::Any, 0), Scan::Found(_)));
+    assert!(matches!(receiver.receive(&Filter::Any, Position::START), Scan::Found(_)));
 }
 
 #[test]
@@ -76,11 +76,11 @@ fn what_the_process_waits_for_gets_in_although_the_mailbox_is_full() {
     for filter in [tags(&[7]), Filter::Reply(Tag(7))] {
         let mut receiver = receiver(1, usize::MAX);
         send(&mut receiver, 1, 0);
-        assert!(matches!(receiver.receive(&filter, 0), Scan::Nothing(1)));
+        let Scan::Nothing(end) = receiver.receive(&filter, Position::START) else { panic!() };
         assert!(matches!(send(&mut receiver, 8, 0), Delivery::Full(_)), "not what it waits for");
         assert!(matches!(send(&mut receiver, 7, 0), Delivery::Wake), "{filter:?}");
         assert!(matches!(send(&mut receiver, 7, 0), Delivery::Full(_)), "one is enough");
-        assert!(matches!(receiver.receive(&filter, 1), Scan::Found(_)));
+        assert!(matches!(receiver.receive(&filter, end), Scan::Found(_)));
     }
 }
 
@@ -88,7 +88,7 @@ fn what_the_process_waits_for_gets_in_although_the_mailbox_is_full() {
 fn a_process_that_no_longer_waits_admits_nothing_more() {
     let mut receiver = receiver(1, usize::MAX);
     send(&mut receiver, 1, 0);
-    receiver.receive(&tags(&[7]), 0);
+    receiver.receive(&tags(&[7]), Position::START);
     receiver.stop_waiting();
     assert!(matches!(send(&mut receiver, 7, 0), Delivery::Full(_)));
 }
@@ -97,7 +97,7 @@ fn a_process_that_no_longer_waits_admits_nothing_more() {
 fn a_message_larger_than_the_whole_mailbox_reaches_a_process_that_waits() {
     let mut receiver = receiver(usize::MAX, 10);
     assert!(matches!(send(&mut receiver, 1, 100), Delivery::Full(_)));
-    assert!(matches!(receiver.receive(&Filter::Any, 0), Scan::Nothing(0)));
+    assert!(matches!(receiver.receive(&Filter::Any, Position::START), Scan::Nothing(_)));
     assert!(matches!(send(&mut receiver, 1, 100), Delivery::Wake));
 }
 
@@ -221,7 +221,7 @@ proptest! {
                 }
                 Step::Receive(tag) => {
                     let position = list.iter().position(|entry| entry.0 == tag);
-                    let scan = receiver.receive(&tags(&[tag]), 0);
+                    let scan = receiver.receive(&tags(&[tag]), Position::START);
                     prop_assert_eq!(matches!(scan, Scan::Found(_)), position.is_some());
                     waits_for = position.is_none().then_some(tag);
                     position.map(|position| list.remove(position));

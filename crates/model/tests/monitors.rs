@@ -20,7 +20,7 @@ fn a_down_tells_which_monitor_and_who_and_why() {
     watcher.monitor(reference(10), pid(2));
     watcher.deliver(down(10, 2));
     let found = drain(&mut watcher);
-    let [Envelope::Down { reference: which, from, reason }] = &found[..] else {
+    let [Envelope::Down { reference: which, from, reason, name: None }] = &found[..] else {
         panic!("expected one down, found {found:?}");
     };
     assert_eq!((*which, *from, reason), (reference(10), pid(2), &ExitReason::Shutdown));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use lunatic_model::{NameTaken, Names, Pid};
+use lunatic_model::{NameRefused, Names, Pid};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{cases, pid};
@@ -61,10 +61,14 @@ proptest! {
         for step in steps {
             match step {
                 Step::Register(name, serial) => {
-                    let owner = list.whereis(&name);
-                    let expected = owner.map_or(Ok(()), |owner| Err(NameTaken(owner)));
-                    prop_assert_eq!(names.register(&name, pid(serial)), expected);
-                    if owner.is_none() {
+                    let own = list.names_of(pid(serial)).first().cloned();
+                    let expected = match (list.whereis(&name), own) {
+                        (Some(owner), _) => Err(NameRefused::Taken(owner)),
+                        (None, Some(own)) => Err(NameRefused::HasName(own.into())),
+                        (None, None) => Ok(()),
+                    };
+                    prop_assert_eq!(names.register(&name, pid(serial)), expected.clone());
+                    if expected.is_ok() {
                         list.0.push((name, pid(serial)));
                     }
                 }
@@ -99,9 +103,19 @@ proptest! {
 fn a_name_is_registered_once_also_by_its_owner() {
     let mut names = Names::default();
     assert_eq!(names.register("clock", pid(1)), Ok(()));
-    assert_eq!(names.register("clock", pid(2)), Err(NameTaken(pid(1))));
-    assert_eq!(names.register("clock", pid(1)), Err(NameTaken(pid(1))));
+    assert_eq!(names.register("clock", pid(2)), Err(NameRefused::Taken(pid(1))));
+    assert_eq!(names.register("clock", pid(1)), Err(NameRefused::Taken(pid(1))));
     assert_eq!(names.whereis("clock"), Some(pid(1)));
+}
+
+#[test]
+fn a_process_that_has_a_name_registers_no_other_until_it_is_removed() {
+    let mut names = Names::default();
+    names.put("watch", pid(1));
+    assert_eq!(names.register("clock", pid(1)), Err(NameRefused::HasName("watch".into())));
+    assert_eq!(names.remove("watch"), Some(pid(1)));
+    assert_eq!(names.register("clock", pid(1)), Ok(()));
+    assert_eq!(names.remove("watch"), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::cases;
 
-const FIELDS: usize = 16;
+const FIELDS: usize = 18;
 
 /// Every limit as a number. It takes the struct apart by name: a new limit has to come here, too.
 fn fields(limits: &Limits) -> [u64; FIELDS] {
@@ -28,6 +28,8 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         sqlite_bytes_max,
         catch_depth_max,
         lookups_max,
+        aliases_max,
+        exit_reason_bytes_max,
     } = *limits;
     [
         memory_bytes_max,
@@ -46,6 +48,8 @@ fn fields(limits: &Limits) -> [u64; FIELDS] {
         sqlite_bytes_max as u64,
         u64::from(catch_depth_max),
         lookups_max as u64,
+        aliases_max as u64,
+        exit_reason_bytes_max as u64,
     ]
 }
 
@@ -69,6 +73,8 @@ fn limits() -> impl Strategy<Value = Limits> {
         sqlite_bytes_max: n[13] as usize,
         catch_depth_max: n[14],
         lookups_max: n[15] as usize,
+        aliases_max: n[16] as usize,
+        exit_reason_bytes_max: n[17] as usize,
     })
 }
 
@@ -136,6 +142,8 @@ proptest! {
             sqlite_bytes_max: usize::MAX,
             catch_depth_max: u32::MAX,
             lookups_max: usize::MAX,
+            aliases_max: usize::MAX,
+            exit_reason_bytes_max: usize::MAX,
         };
         prop_assert_eq!(own.narrowed(&most), own);
     }

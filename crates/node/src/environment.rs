@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lunatic_model::{
-    Delivery, ExitReason, Limits, LinkOutcome, Pid, Process as State, Signal, Tag,
+    Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State, Ref, Signal,
+    Tag,
 };
 
+use crate::aliases::Aliases;
 use crate::figures::Mailboxes;
 use crate::lock;
 use crate::names::Directory;
@@ -34,12 +36,22 @@ pub enum SpawnError {
     Closing,
 }
 
+/// What stands between a parent and its child from the start.
+#[derive(Clone, Debug, Default)]
+pub struct Bonds {
+    /// A link, with its tag for the parent.
+    pub link: Option<Tag>,
+    /// The parent watches the child.
+    pub monitor: Option<MonitorOptions>,
+}
+
 /// A set of processes that can reach each other.
 pub struct Environment {
     node: Arc<Inner>,
     public_id: u64,
     shards: [Shard; SHARDS],
     directory: Directory,
+    aliases: Aliases,
     closing: AtomicBool,
 }
 
@@ -56,6 +68,7 @@ impl Environment {
             public_id,
             shards: std::array::from_fn(|_| Mutex::default()),
             directory: Directory::default(),
+            aliases: Aliases::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -71,6 +84,10 @@ impl Environment {
 
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    pub(crate) fn aliases(&self) -> &Aliases {
+        &self.aliases
     }
 
     /// Makes the identity of a new process. It can be built up (and dropped again) without anybody
@@ -91,14 +108,41 @@ impl Environment {
     /// Lets a prepared process run. With `link`, it and `link.0` are linked before its first step,
     /// and if that process has ended already, this one hears of it at once.
     pub fn start(&self, process: Arc<Process>, body: Body, link: Option<(&Process, Tag)>) {
-        let pid = process.pid();
-        lock(self.shard(pid.serial)).insert(pid.serial, process.clone());
-        self.node.counters().count(|shard| &shard.spawns);
+        self.enter(&process);
         if let Some((parent, tag)) = link {
             parent.link_child(&process, tag);
         }
-        // From here on it can end, so it is in the table and linked before: whoever guesses its pid
-        // may kill it at any moment.
+        self.run(process, body);
+    }
+
+    /// The same for a child, with what is to stand between it and its parent before its first step.
+    /// Gives the reference of the monitor, if one was asked for.
+    pub fn start_child(
+        &self,
+        process: Arc<Process>,
+        body: Body,
+        parent: &Process,
+        bonds: Bonds,
+    ) -> Option<Ref> {
+        process.set_parent(parent.pid());
+        self.enter(&process);
+        if let Some(tag) = bonds.link {
+            parent.link_child(&process, tag);
+        }
+        let reference = bonds.monitor.map(|options| parent.monitor_child(&process, options));
+        self.run(process, body);
+        reference
+    }
+
+    /// From here on others can find it: whoever guesses its pid may kill it at any moment.
+    fn enter(&self, process: &Arc<Process>) {
+        let serial = process.pid().serial;
+        lock(self.shard(serial)).insert(serial, process.clone());
+        self.node.counters().count(|shard| &shard.spawns);
+    }
+
+    /// From here on it can end, so it is in the table, linked and watched before.
+    fn run(&self, process: Arc<Process>, body: Body) {
         process.set_body(body);
         if self.closing.load(Ordering::SeqCst) {
             // It may have come too late for the sweep that ends all.
@@ -122,16 +166,25 @@ impl Environment {
         Pid { serial, ..self.node.pid_base() }
     }
 
+    /// Whether a reference was made here, in this life of the node.
+    pub fn is_own(&self, reference: Ref) -> bool {
+        let base = self.node.pid_base();
+        (reference.node, reference.incarnation) == (base.node, base.incarnation)
+    }
+
     /// Whether the process lives.
     pub fn exists(&self, pid: Pid) -> bool {
         self.find(pid).is_some_and(|process| process.with_state(|state| state.is_alive()))
     }
 
-    /// Live processes.
+    /// All processes at one moment, those that are ending included.
     pub fn processes(&self) -> Vec<Pid> {
-        let pids =
-            |shard: &Shard| lock(shard).values().map(|process| process.pid()).collect::<Vec<_>>();
-        self.shards.iter().flat_map(pids).collect()
+        // All locks at once, in a fixed order: else one that ended before another could be listed
+        // without it.
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let mut pids = Vec::with_capacity(shards.iter().map(|shard| shard.len()).sum());
+        pids.extend(shards.iter().flat_map(|shard| shard.values().map(|process| process.pid())));
+        pids
     }
 
     /// Adds up what lies in the mailboxes of all processes.
@@ -173,6 +226,9 @@ impl Environment {
     /// [`Process::send`].
     pub fn signal(&self, to: Pid, signal: Signal) {
         let is_message = matches!(signal, Signal::Message(_) | Signal::Timer(_));
+        if let Signal::Down { reference, .. } = &signal {
+            self.aliases.monitor_ended(*reference);
+        }
         let delivery = match self.find(to) {
             Some(process) => process.deliver(signal),
             None => Delivery::Dead(signal),

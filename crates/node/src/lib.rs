@@ -5,11 +5,14 @@
 //! they are applied under the lock of the receiving process, by the thread that sends.
 //!
 //! Invariants of this room:
-//! * a thread holds the lock of at most one process at a time, never across an await;
+//! * a thread holds the lock of one process at a time, or of two in the order of their pids, never
+//!   across an await;
 //! * whoever changes what a process waits for wakes it after unlocking;
 //! * everything that a dead process owned is released before others hear of its end.
 #![forbid(unsafe_code)]
 
+mod aliases;
+mod deadline;
 mod environment;
 mod exit;
 mod figures;
@@ -21,13 +24,15 @@ mod scheduler;
 mod send;
 mod timers;
 
-pub use environment::{Environment, SpawnError};
+pub use deadline::Destination;
+pub use environment::{Bonds, Environment, SpawnError};
 pub use exit::{ExitReport, Observer};
 pub use figures::{Ends, Figures, Mailboxes};
-pub use names::{Claim, Reservation};
+pub use names::{Claim, RegisterError, Reservation};
 pub use node::{Node, NodeOptions, StartError, Usage};
-pub use process::{Body, Process};
+pub use process::{Body, Info, Process, Status, SuspendError};
 pub use receive::Receive;
+pub use send::Recipient;
 pub use timers::Sleep;
 
 pub use lunatic_model::ExitReason;

@@ -4,11 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use lunatic_model::{Names, Pid};
+use lunatic_model::{NameRefused, Names, Pid};
 
 use crate::environment::Environment;
 use crate::lock;
-use crate::process::Process;
+use crate::process::{Info, Process};
+
+/// Why a process was not given a name. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The rules of names refuse it.
+    #[error(transparent)]
+    Refused(#[from] NameRefused),
+    /// The process does not exist, or it is ending.
+    #[error("process {0} does not exist, or it is ending")]
+    NoProcess(Pid),
+}
 
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -75,9 +86,33 @@ impl Environment {
         lock(&self.directory().names).len()
     }
 
-    /// Takes a name away.
-    pub fn remove_name(&self, name: &str) {
-        lock(&self.directory().names).remove(name);
+    /// Gives a name that nobody has to a live process that has none, as OTP's `register`.
+    pub fn register(&self, name: &str, pid: Pid) -> Result<(), RegisterError> {
+        let process = self.find(pid).ok_or(RegisterError::NoProcess(pid))?;
+        let mut names = lock(&self.directory().names);
+        // Both read under the lock under which the end of a process takes its names away.
+        if process.is_releasing() || process.is_exiting() {
+            return Err(RegisterError::NoProcess(pid));
+        }
+        Ok(names.register(name, pid)?)
+    }
+
+    /// Takes a name away; false if nobody had it.
+    pub fn remove_name(&self, name: &str) -> bool {
+        lock(&self.directory().names).remove(name).is_some()
+    }
+
+    /// A name as it is kept, and the process that it leads to.
+    pub(crate) fn name_entry(&self, name: &str) -> Option<(Arc<str>, Pid)> {
+        lock(&self.directory().names).entry(name).map(|(name, pid)| (name.clone(), pid))
+    }
+
+    /// What can be seen of a process; `None` if it does not exist or is about to end.
+    pub fn info(&self, pid: Pid) -> Option<Info> {
+        let process = self.find(pid)?;
+        // Locked before the process, so that its names are those of the same moment.
+        let names = lock(&self.directory().names);
+        process.info(names.names_of(pid))
     }
 
     /// Finds the process with this name, or reserves the name for one that is about to be spawned.

@@ -5,34 +5,43 @@
 //! NOTIFIED (the worker queues it again after the turn).
 //!
 //! The end of a process, always in this order: its body is dropped with all that it owns; names
-//! are taken away and it leaves the table; unread messages are dropped; linked processes get exit
-//! signals, watchers get downs; then whoever joined it is woken. The last steps take several turns
+//! and aliases are taken away and it leaves the table; unread messages are dropped; linked
+//! processes get exit signals, watchers get downs, what it suspended goes on; then whoever joined
+//! it is woken. The last steps take several turns
 //! when there are many to tell, so that a worker is never held.
+
+mod bonds;
+mod end;
+mod info;
+mod suspend;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lunatic_model::{
-    Delivery, ExitReason, Limits, LinkOutcome, Obituary, Pid, Process as State, Ref, Signal, Tag,
-    TrapExit,
+    Delivery, ExitReason, Limits, LinkOutcome, Pid, Priority, Process as State, Signal, TrapExit,
 };
 
+pub use info::{Info, Status};
+pub use suspend::SuspendError;
+
 use crate::environment::Environment;
-use crate::exit::{ExitReport, LINKS_REPORTED_MAX};
+use crate::exit::ExitReport;
 use crate::lock;
 use crate::node::Place;
 use crate::timers::Sleep;
+use end::Announcement;
 
 /// What a process runs.
 pub type Body = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
 
-/// How many processes are told of an end in one turn.
-const TOLD_PER_TURN: usize = 512;
+/// A process of low priority has one turn in so many.
+const LOW_TURNS: u8 = 8;
 
 const IDLE: u8 = 0;
 const QUEUED: u8 = 1;
@@ -52,7 +61,17 @@ pub struct Process {
     /// Follows the state, to be read without the lock.
     exiting: AtomicBool,
     releasing: AtomicBool,
+    /// Follows the state, and is written under its lock. A turn reads it after it has said that it
+    /// runs, and a suspender the other way round, so that one of the two sees the other.
+    suspended: AtomicBool,
+    /// A [`Priority`], which the scheduler reads.
+    priority: AtomicU8,
+    /// Of low priority: how often it was its turn, wrapping.
+    stood_back: AtomicU8,
     timers: AtomicUsize,
+    /// What its body says of it, for [`Info`].
+    memory_bytes: AtomicU64,
+    parent: OnceLock<Pid>,
     phase: Mutex<Phase>,
     ended: OnceLock<ExitReason>,
     joiners: Mutex<Vec<Waker>>,
@@ -64,12 +83,6 @@ enum Phase {
     Running(Body),
     Announcing(Box<Announcement>),
     Done,
-}
-
-struct Announcement {
-    obituary: Obituary,
-    report: ExitReport,
-    own_failure: bool,
 }
 
 impl Process {
@@ -90,6 +103,11 @@ impl Process {
             turns: AtomicU32::new(0),
             exiting: AtomicBool::new(false),
             releasing: AtomicBool::new(false),
+            suspended: AtomicBool::new(false),
+            priority: AtomicU8::new(Priority::Normal as u8),
+            stood_back: AtomicU8::new(0),
+            memory_bytes: AtomicU64::new(0),
+            parent: OnceLock::new(),
             timers: AtomicUsize::new(0),
             phase: Mutex::new(Phase::Prepared),
             ended: OnceLock::new(),
@@ -156,93 +174,15 @@ impl Process {
         result
     }
 
-    /// Links itself with another process. If that one is dead, the exit signal comes at once.
-    pub fn link(self: &Arc<Self>, to: Pid, tag: Tag) {
-        self.change_link(to, |state| state.link(to, tag));
-    }
-
-    /// Links this process with a child that has no body yet. If this one is dead, or at its limit
-    /// of links, the child hears of that at once: nobody could tell it later.
-    pub(crate) fn link_child(&self, child: &Process, tag: Tag) {
-        let (from, pid) = (self.pid, child.pid);
-        self.with_both(child, |state, child| {
-            // The child's end has no tag: only its parent chose one.
-            child.deliver(Signal::Link { from, tag: Tag::NONE });
-            let refused = match state.link(pid, tag) {
-                None => state.exiting().cloned(),
-                Some(_) => match state.deliver(Signal::Link { from: pid, tag }) {
-                    Delivery::Dead(_) => Some(ExitReason::NoProcess),
-                    Delivery::Done | Delivery::Wake | Delivery::Answer(..) | Delivery::Full(_) => {
-                        None
-                    }
-                },
-            };
-            if let Some(reason) = refused {
-                child.deliver(Signal::Exit { from, reason, link: true });
-            }
-        });
-    }
-
-    /// Removes a link; from now on its exit signals have no effect here.
-    pub fn unlink(self: &Arc<Self>, from: Pid) {
-        self.change_link(from, |state| state.unlink(from));
-    }
-
-    /// Changes both ends of a link in one step. Were the other end changed later, its own change of
-    /// the link could come in between, and one end would stay.
-    fn change_link(self: &Arc<Self>, peer: Pid, own: impl FnOnce(&mut State) -> Option<Signal>) {
-        let other = self.environment.find(peer).filter(|other| other.pid != self.pid);
-        let unheard = match other {
-            Some(other) => self.with_both(&other, |state, peer| match peer.deliver(own(state)?) {
-                Delivery::Answer(_, answer) => {
-                    state.deliver(answer);
-                    None
-                }
-                Delivery::Dead(signal) => Some(signal),
-                Delivery::Done | Delivery::Wake | Delivery::Full(_) => None,
-            }),
-            None => self.with_state(own),
-        };
-        if let Some(signal) = unheard {
-            self.environment.answer_for_the_dead(peer, signal);
-        }
-    }
-
-    /// The states of two processes at once, locked in the order of their pids.
-    fn with_both<R>(&self, other: &Process, act: impl FnOnce(&mut State, &mut State) -> R) -> R {
-        if self.pid < other.pid {
-            self.with_state(|one| other.with_state(|two| act(one, two)))
-        } else {
-            other.with_state(|two| self.with_state(|one| act(one, two)))
-        }
-    }
-
-    /// Watches another process. If that one is dead, the down comes at once.
-    pub fn monitor(&self, target: Pid) -> Ref {
-        let reference = self.environment.node().next_ref();
-        if let Some(signal) = self.with_state(|state| state.monitor(reference, target)) {
-            self.environment.signal(target, signal);
-        }
-        reference
-    }
-
-    /// Stops watching; with `flush`, a down that lies in the mailbox goes, too.
-    pub fn demonitor(&self, reference: Ref, flush: bool) {
-        if let Some(target) = self.with_state(|state| state.demonitor(reference, flush)) {
-            self.environment.signal(target, Signal::Demonitor { reference });
-        }
-    }
-
-    /// Stops all its monitors of `target`, as the old ABI's `stop_monitoring`.
-    pub fn demonitor_all(&self, target: Pid) {
-        for reference in self.with_state(|state| state.monitors_of(target)) {
-            self.demonitor(reference, false);
-        }
-    }
-
     /// Sends an exit signal.
-    pub fn exit(&self, to: Pid, reason: ExitReason) {
-        self.environment.signal(to, Signal::Exit { from: self.pid, reason, link: false });
+    pub fn exit(self: &Arc<Self>, to: Pid, reason: ExitReason) {
+        let signal = Signal::Exit { from: self.pid, reason, link: false };
+        if to == self.pid {
+            // Not by way of the table, where it is not yet while its start section runs.
+            self.deliver(signal);
+        } else {
+            self.environment.signal(to, signal);
+        }
     }
 
     /// Kills this process.
@@ -256,9 +196,31 @@ impl Process {
         self.with_state(|state| state.end(reason));
     }
 
-    /// Which exit signals become messages, for the signals handled from now on.
-    pub fn set_trap_exit(&self, trap_exit: TrapExit) {
-        self.with_state(|state| state.set_trap_exit(trap_exit));
+    /// Which exit signals become messages, for the signals handled from now on. Gives what was
+    /// set before.
+    pub fn set_trap_exit(&self, trap_exit: TrapExit) -> TrapExit {
+        self.with_state(|state| {
+            let before = state.trap_exit();
+            state.set_trap_exit(trap_exit);
+            before
+        })
+    }
+
+    /// How often it runs beside others.
+    pub fn priority(&self) -> Priority {
+        Priority::from_number(self.priority.load(Ordering::Relaxed).into()).unwrap_or_default()
+    }
+
+    /// Takes effect when the process is queued next. Gives what was set before.
+    pub fn set_priority(&self, priority: Priority) -> Priority {
+        let before = self.priority.swap(priority as u8, Ordering::Relaxed);
+        Priority::from_number(before.into()).unwrap_or_default()
+    }
+
+    /// Whether it lets others pass although it is its turn: of low priority, most of the time.
+    pub(crate) fn stands_back(&self) -> bool {
+        self.priority.load(Ordering::Relaxed) == Priority::Low as u8
+            && self.stood_back.fetch_add(1, Ordering::Relaxed) % LOW_TURNS != LOW_TURNS - 1
     }
 
     /// A future that ends after `delay`.
@@ -266,9 +228,15 @@ impl Process {
         self.environment.node().timers().sleep(delay)
     }
 
-    /// Cancels what [`Process::send_after`] began; false if it is too late.
-    pub fn cancel_timer(&self, id: u64) -> bool {
+    /// Cancels a timer of this process, by its id or the serial of its reference. Gives the time
+    /// that was left; `None` if it is too late.
+    pub fn cancel_timer(&self, id: u64) -> Option<Duration> {
         self.environment.node().timers().cancel_send(self, id)
+    }
+
+    /// The time that is left for a timer of this process; `None` if it has fired or was cancelled.
+    pub fn read_timer(&self, id: u64) -> Option<Duration> {
+        self.environment.node().timers().read_send(self, id)
     }
 
     pub(crate) fn timers_running(&self) -> usize {
@@ -352,16 +320,24 @@ impl Process {
 
     /// One turn.
     pub(crate) fn run(self: Arc<Self>) {
-        self.turn.swap(RUNNING, Ordering::AcqRel);
+        self.turn.swap(RUNNING, Ordering::SeqCst);
         self.turns.store(self.turns().wrapping_add(1), Ordering::Relaxed);
-        let again = self.take_turn();
+        // Its end is not held up: what the process owned must be free for others.
+        let held = self.suspended.load(Ordering::SeqCst) && !self.is_exiting();
+        let again = !held && self.take_turn();
         // Never IDLE between two turns: a waker would queue it a second time.
         let idle = || {
-            let exchange = Ordering::AcqRel;
+            let exchange = Ordering::SeqCst;
             self.turn.compare_exchange(RUNNING, IDLE, exchange, Ordering::Acquire).is_ok()
         };
-        if again || !idle() {
-            self.turn.swap(QUEUED, Ordering::AcqRel);
+        let queued = again || !idle();
+        if queued {
+            self.turn.swap(QUEUED, Ordering::SeqCst);
+        }
+        if self.suspended.load(Ordering::SeqCst) {
+            self.tell_suspenders();
+        }
+        if queued {
             let node = self.environment.node().clone();
             node.requeue(self);
         }
@@ -414,6 +390,9 @@ impl Process {
             let reason = state.exiting().cloned().unwrap_or(ExitReason::Normal);
             (state.die(), reason, state.ended_by())
         });
+        if let Some(leftovers) = &obituary.leftovers {
+            self.environment.aliases().remove_all(&leftovers.aliases);
+        }
         // Resources in messages that nobody read are free before anybody hears of the end.
         self.drop_guarded(std::mem::take(&mut obituary.unread));
         Announcement {
@@ -449,35 +428,6 @@ impl Process {
             std::mem::take(&mut *joiners)
         };
         joiners.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Announcement {
-    /// Tells some of those who are to be told; true when all have been.
-    fn tell(&mut self, process: &Process) -> bool {
-        let (environment, from) = (&process.environment, process.pid);
-        let obituary = &mut self.obituary;
-        let reason = &self.report.reason;
-        for _ in 0..TOLD_PER_TURN {
-            if let Some(peer) = obituary.links.pop() {
-                let outcome = environment.tell_link(peer, from, reason.clone());
-                if self.report.links.len() < LINKS_REPORTED_MAX {
-                    self.report.links.push((peer, outcome));
-                } else {
-                    self.report.links_unlisted += 1;
-                }
-            } else if let Some((reference, watcher)) = obituary.watchers.pop() {
-                let reason = reason.clone();
-                environment.signal(watcher, Signal::Down { reference, from, reason });
-            } else if let Some((reference, target)) = obituary.monitors.pop() {
-                environment.signal(target, Signal::Demonitor { reference });
-            } else if let Some(sender) = obituary.senders.pop_front() {
-                environment.wake(sender);
-            } else {
-                return true;
-            }
-        }
-        false
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lunatic_model::{Envelope, Filter, Scan};
+use lunatic_model::{Envelope, Filter, Position, Scan};
 
 use crate::process::Process;
 use crate::timers::Sleep;
@@ -18,7 +18,7 @@ use crate::timers::Sleep;
 pub struct Receive<'a> {
     process: &'a Arc<Process>,
     filter: Filter,
-    searched: usize,
+    searched: Position,
     deadline: Option<Sleep>,
 }
 
@@ -27,13 +27,28 @@ impl Process {
     /// the deadline, so a `timeout` of zero polls. Without a timeout it waits for ever.
     pub fn receive(self: &Arc<Self>, filter: Filter, timeout: Option<Duration>) -> Receive<'_> {
         let deadline = timeout.map(|timeout| self.sleep(timeout));
-        Receive { process: self, filter, searched: 0, deadline }
+        Receive { process: self, filter, searched: Position::START, deadline }
     }
 
     /// The same, of what arrives from now on: what is in the mailbox is not looked at.
     pub fn receive_new(self: &Arc<Self>, filter: Filter, timeout: Option<Duration>) -> Receive<'_> {
-        let searched = self.with_state(|state| state.mailbox_len());
+        let searched = self.with_state(|state| state.mailbox_end());
         Receive { searched, ..self.receive(filter, timeout) }
+    }
+
+    /// The same, of what has arrived since the mark; of everything, if it was never set.
+    pub fn receive_marked(
+        self: &Arc<Self>,
+        filter: Filter,
+        timeout: Option<Duration>,
+    ) -> Receive<'_> {
+        let searched = self.with_state(|state| state.mark());
+        Receive { searched, ..self.receive(filter, timeout) }
+    }
+
+    /// Sets the mark: what is in the mailbox now was there before. A process has one mark.
+    pub fn set_mark(&self) {
+        self.with_state(|state| state.set_mark());
     }
 }
 
@@ -48,7 +63,7 @@ impl Future for Receive<'_> {
                 match state.receive(&receive.filter, receive.searched) {
                     Scan::Found(envelope) => (Scan::Found(envelope), None, state.next_sender()),
                     Scan::Nothing(end) => {
-                        let any_will_do = end == 0 && receive.filter == Filter::Any;
+                        let any_will_do = end == Position::START && receive.filter == Filter::Any;
                         match any_will_do.then(|| state.next_sender()).flatten() {
                             Some(first) => (Scan::Nothing(end), None, Some(first)),
                             // Each that waits for room may hold what this process waits for.

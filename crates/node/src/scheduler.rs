@@ -5,6 +5,10 @@
 //! warm, and a spawned child does not start before its parent pauses. What other threads wake goes
 //! into a queue that all share.
 //!
+//! Processes of high and max priority have queues of their own, shared by all workers and looked at
+//! before the others in all but one of [`URGENT_TURNS`] turns. Those of low priority stand in line
+//! as all others do and let them pass most of the time.
+//!
 //! Nothing is lost between a worker that falls asleep and a thread that queues work:
 //! * queueing makes the work visible, then looks for sleepers;
 //! * falling asleep makes the sleeper visible, then looks for work once more.
@@ -21,6 +25,8 @@ use std::time::Duration;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 
+use lunatic_model::Priority;
+
 use crate::figures::Counters;
 use crate::lock;
 use crate::process::Process;
@@ -33,6 +39,10 @@ pub(crate) const PULSE: Duration = Duration::from_micros(500);
 /// for ever must not starve the rest.
 const SLOT_TURNS_MAX: u32 = 16;
 
+/// Of so many turns of a worker one belongs to ordinary processes, whatever urgent ones there are:
+/// a program that makes itself urgent must not keep the others of its node from running.
+const URGENT_TURNS: u32 = 16;
+
 /// What the pulse does: it makes running bodies yield soon.
 pub(crate) type OnPulse = Box<dyn Fn() + Send + Sync>;
 
@@ -44,6 +54,10 @@ pub(crate) struct Scheduler {
 
 struct Shared {
     injector: Injector<Arc<Process>>,
+    /// Of max and of high priority.
+    urgent: [Injector<Arc<Process>>; 2],
+    /// How many are in `urgent`, or a moment from it: almost always 0, and cheap to read.
+    urgent_count: AtomicUsize,
     stealers: Vec<Stealer<Arc<Process>>>,
     /// Workers that sleep.
     sleepers: Mutex<Vec<usize>>,
@@ -84,6 +98,8 @@ impl Scheduler {
         let queues: Vec<_> = (0..workers).map(|_| Worker::new_fifo()).collect();
         let shared = Arc::new(Shared {
             injector: Injector::new(),
+            urgent: [Injector::new(), Injector::new()],
+            urgent_count: AtomicUsize::new(0),
             stealers: queues.iter().map(Worker::stealer).collect(),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
             sleeping: AtomicUsize::new(0),
@@ -161,6 +177,7 @@ impl Scheduler {
 
 impl Shared {
     fn ready(self: &Arc<Self>, process: Arc<Process>) {
+        let Some(process) = self.unless_urgent(process) else { return };
         let left = self.with_local(process, |local, process| {
             // The one that was in the slot is older: it goes where others can steal it.
             match local.slot.replace(process) {
@@ -181,11 +198,40 @@ impl Shared {
         }
     }
 
+    /// Queues an urgent process, and gives others back.
+    fn unless_urgent(&self, process: Arc<Process>) -> Option<Arc<Process>> {
+        let queue = match process.priority() {
+            Priority::Low | Priority::Normal => return Some(process),
+            Priority::High => &self.urgent[1],
+            Priority::Max => &self.urgent[0],
+        };
+        queue.push(process);
+        self.urgent_count.fetch_add(1, Ordering::Relaxed);
+        self.wake_worker();
+        None
+    }
+
+    fn pop_urgent(&self) -> Option<Arc<Process>> {
+        if self.urgent_count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let process = self.urgent.iter().find_map(|queue| steal_from(|| queue.steal()))?;
+        self.urgent_count.fetch_sub(1, Ordering::Relaxed);
+        Some(process)
+    }
+
     fn requeue(self: &Arc<Self>, process: Arc<Process>) {
+        let Some(process) = self.unless_urgent(process) else { return };
+        self.put_back(process);
+        self.wake_worker();
+    }
+
+    /// Queues a process behind the others of this worker, which looks for work at once: no other is
+    /// woken.
+    fn put_back(self: &Arc<Self>, process: Arc<Process>) {
         if let Err(process) = self.with_local(process, |local, process| local.queue.push(process)) {
             self.injector.push(process);
         }
-        self.wake_worker();
     }
 
     /// Runs `act` with this thread's queue, or gives the process back if the thread is no worker of
@@ -231,7 +277,9 @@ impl Shared {
     }
 
     fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+        !self.injector.is_empty()
+            || self.urgent_count.load(Ordering::Relaxed) > 0
+            || self.stealers.iter().any(|stealer| !stealer.is_empty())
     }
 
     fn start_pulse(&self) {
@@ -254,7 +302,9 @@ fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
     while !shared.stopping.load(Ordering::Relaxed) {
         shared.timers.fire_due();
         turn = turn.wrapping_add(1);
-        let next = next_local(&shared, turn).or_else(|| steal(&shared, index));
+        let next = next_local(&shared, turn)
+            .or_else(|| steal(&shared, index))
+            .or_else(|| shared.pop_urgent());
         if searching {
             searching = false;
             let last = shared.searching.fetch_sub(1, Ordering::SeqCst) == 1;
@@ -263,6 +313,7 @@ fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
             }
         }
         match next {
+            Some(process) if process.stands_back() => shared.put_back(process),
             Some(process) => {
                 shared.start_pulse();
                 process.run();
@@ -276,6 +327,11 @@ fn work(shared: Arc<Shared>, queue: Worker<Arc<Process>>, index: usize) {
 }
 
 fn next_local(shared: &Shared, turn: u32) -> Option<Arc<Process>> {
+    if !turn.is_multiple_of(URGENT_TURNS)
+        && let Some(process) = shared.pop_urgent()
+    {
+        return Some(process);
+    }
     // Every other turn belongs to what timers and I/O woke, so that it waits for one slice at most
     // beside processes that never pause.
     if turn.is_multiple_of(2)

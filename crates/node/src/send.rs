@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use lunatic_model::{Delivery, ExitReason, Message, Pid, Process as State, Signal};
+use lunatic_model::{
+    AliasDelivery, Delivery, ExitReason, Message, Pid, Process as State, Ref, Signal,
+};
 
+use crate::deadline::Destination;
 use crate::process::Process;
 
 impl Process {
@@ -16,7 +19,7 @@ impl Process {
     pub async fn send(self: &Arc<Self>, to: Pid, message: Message) {
         let Err(message) = self.try_send(to, message) else { return };
         let mut waiting = Some(message);
-        let mut line = InLine { sender: self, to, place: None };
+        let mut line = InLine::new(self, Destination::Process(to));
         std::future::poll_fn(|_| {
             let Some(message) = waiting.take() else { return Poll::Ready(()) };
             match line.send_or_wait(message) {
@@ -33,7 +36,7 @@ impl Process {
     /// Waits while the mailbox of `to` is full. What fires later never waits, so it waits here,
     /// where it is made. If it is its own mailbox, this process ends: nobody else makes room.
     async fn wait_for_room(self: &Arc<Self>, to: Pid) {
-        let mut line = InLine { sender: self, to, place: None };
+        let mut line = InLine::new(self, Destination::Process(to));
         std::future::poll_fn(|_| {
             let Some(receiver) = self.environment().find(to) else { return Poll::Ready(()) };
             receiver.with_state(|state| {
@@ -43,7 +46,8 @@ impl Process {
                     state.end(ExitReason::Limit("mailbox_limit"));
                     Poll::Ready(())
                 } else {
-                    line.place = Some(state.wait_for_room(self.pid(), 0, line.place));
+                    let place = line.place.map(|(_, place)| place);
+                    line.place = Some((to, state.wait_for_room(self.pid(), 0, place)));
                     Poll::Pending
                 }
             })
@@ -56,15 +60,47 @@ impl Process {
     pub async fn send_after(
         self: &Arc<Self>,
         to: Pid,
-        mut message: Message,
+        message: Message,
         delay: Duration,
     ) -> Result<u64, ExitReason> {
-        self.wait_for_room(to).await;
+        let reference = self.environment().node().next_ref();
+        self.set_timer(reference, Recipient::Process(to), message, delay).await?;
+        Ok(reference.serial)
+    }
+
+    /// The same with a reference that the message carries. A name is looked up when it is time, and
+    /// what nobody has then swallows the message.
+    pub async fn start_timer(
+        self: &Arc<Self>,
+        to: Recipient,
+        mut message: Message,
+        delay: Duration,
+    ) -> Result<Ref, ExitReason> {
+        let reference = self.environment().node().next_ref();
+        message.reference = Some(Box::new(reference));
+        self.set_timer(reference, to, message, delay).await?;
+        Ok(reference)
+    }
+
+    async fn set_timer(
+        self: &Arc<Self>,
+        reference: Ref,
+        to: Recipient,
+        mut message: Message,
+        delay: Duration,
+    ) -> Result<(), ExitReason> {
+        let receiver = match &to {
+            Recipient::Process(to) => Some(*to),
+            Recipient::Name(name) => self.environment().whereis(name),
+        };
+        if let Some(receiver) = receiver {
+            self.wait_for_room(receiver).await;
+        }
         if let Some(reason) = self.exit_reason() {
             return Err(reason);
         }
         message.from = Some(self.pid());
-        self.environment().node().timers().send_after(self, to, message, delay)
+        self.environment().node().timers().send_after(self, reference.serial, to, message, delay)
     }
 
     /// Sends a message unless the receiver's mailbox is full; then it comes back.
@@ -100,6 +136,11 @@ impl Process {
             }
             delivery
         });
+        self.delivered(delivery)
+    }
+
+    /// Counts a message that is delivered, and lets the process run if it must.
+    fn delivered(self: &Arc<Self>, delivery: Delivery) -> Result<(), Message> {
         match delivery {
             Delivery::Full(message) => return Err(message),
             Delivery::Dead(_) => self.environment().count_message(false),
@@ -111,34 +152,97 @@ impl Process {
         }
         Ok(())
     }
+
+    /// The same through an alias of this process. To itself, too: then it never comes back.
+    fn deliver_by_alias(
+        self: &Arc<Self>,
+        reference: Ref,
+        message: Message,
+        priority: bool,
+        place: Option<u64>,
+        full: impl FnOnce(&mut State, &Message),
+    ) -> Result<(), Message> {
+        let done = self.with_state(|state| {
+            let done = state.deliver_by_alias(reference, message, priority, place);
+            if let Delivery::Full(message) = &done.delivery {
+                full(state, message);
+            }
+            done
+        });
+        let AliasDelivery { delivery, ended, demonitor } = done;
+        if ended {
+            self.environment().aliases().remove(reference);
+        }
+        if let Some(target) = demonitor {
+            self.environment().signal(target, Signal::Demonitor { reference });
+        }
+        self.delivered(delivery)
+    }
+}
+
+/// To whom a timer sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Recipient {
+    /// To a process.
+    Process(Pid),
+    /// To the process that has the name when it is time.
+    Name(Arc<str>),
 }
 
 /// A sender at a full mailbox. However it leaves, by sending or by being killed, whoever is next in
 /// line has its turn if there is room: a wake-up is never lost with the one who got it.
-struct InLine<'a> {
+pub(crate) struct InLine<'a> {
     sender: &'a Arc<Process>,
-    to: Pid,
-    place: Option<u64>,
+    to: Destination,
+    /// At whose mailbox it waits, and where in the line.
+    place: Option<(Pid, u64)>,
 }
 
-impl InLine<'_> {
-    fn send_or_wait(&mut self, message: Message) -> Result<(), Message> {
+impl<'a> InLine<'a> {
+    pub(crate) fn new(sender: &'a Arc<Process>, to: Destination) -> InLine<'a> {
+        InLine { sender, to, place: None }
+    }
+
+    /// Sends the message, or waits for room; the message comes back then.
+    pub(crate) fn send_or_wait(&mut self, message: Message) -> Result<(), Message> {
         let environment = self.sender.environment();
-        let Some(receiver) = environment.find(self.to) else {
+        let sender = self.sender.pid();
+        let (receiver, alias) = match self.to {
+            Destination::Process(to) => (to, None),
+            Destination::Alias { reference, priority } => {
+                let Some(owner) = environment.aliases().owner(reference) else {
+                    environment.count_message(false);
+                    return Ok(());
+                };
+                (owner, Some((reference, priority)))
+            }
+        };
+        // In its start section a process is not in the table yet, and finds itself all the same.
+        let own = || (receiver == sender).then(|| self.sender.clone());
+        let Some(receiver) = own().or_else(|| environment.find(receiver)) else {
             environment.count_message(false);
             return Ok(());
         };
-        let sender = self.sender.pid();
-        receiver.deliver_in_line(message, self.place, |state, message| {
-            self.place = Some(state.wait_for_room(sender, message.bytes(), self.place));
-        })
+        let to = receiver.pid();
+        let place = self.place.map(|(_, place)| place);
+        let wait = |state: &mut State, message: &Message| {
+            self.place = Some((to, state.wait_for_room(sender, message.bytes(), place)));
+        };
+        match alias {
+            Some((reference, priority)) => {
+                receiver.deliver_by_alias(reference, message, priority, place, wait)
+            }
+            None => receiver.deliver_in_line(message, place, wait),
+        }
     }
 }
 
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
-        let (environment, Some(place)) = (self.sender.environment(), self.place) else { return };
-        let Some(receiver) = environment.find(self.to) else { return };
+        let (environment, Some((to, place))) = (self.sender.environment(), self.place) else {
+            return;
+        };
+        let Some(receiver) = environment.find(to) else { return };
         let next = receiver.with_state(|state| {
             state.leave_line(place);
             state.next_sender()

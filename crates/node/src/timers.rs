@@ -17,6 +17,7 @@ use lunatic_model::{ExitReason, Message, Pid, Signal, TimerKey, TimerQueue};
 use crate::environment::Environment;
 use crate::lock;
 use crate::process::Process;
+use crate::send::Recipient;
 
 /// Due entries taken from the queue at once, so that its lock is never held for long.
 const BATCH: usize = 64;
@@ -39,7 +40,13 @@ struct Queue {
     due: TimerQueue<Due>,
     /// Messages to be sent later, by the id that their creator knows.
     keys: HashMap<u64, (Pid, TimerKey)>,
-    last_id: u64,
+}
+
+impl Queue {
+    fn key_of(&self, owner: &Process, id: u64) -> Option<TimerKey> {
+        let (of, key) = self.keys.get(&id).copied()?;
+        (of == owner.pid()).then_some(key)
+    }
 }
 
 /// A message that is to be sent.
@@ -47,7 +54,7 @@ struct Later {
     id: u64,
     owner: Arc<Process>,
     environment: Weak<Environment>,
-    to: Pid,
+    to: Recipient,
     message: Message,
 }
 
@@ -188,15 +195,16 @@ impl Timers {
         Sleep { timers: self.clone(), deadline: self.deadline_in(delay), key: None }
     }
 
-    /// Sends `message` to `to` after `delay`. Returns an id for [`Timers::cancel_send`]. At a limit
+    /// Sends `message` to `to` after `delay`. The `id` is for [`Timers::cancel_send`]. At a limit
     /// the owner ends.
     pub(crate) fn send_after(
         &self,
         owner: &Arc<Process>,
-        to: Pid,
+        id: u64,
+        to: Recipient,
         message: Message,
         delay: Duration,
-    ) -> Result<u64, ExitReason> {
+    ) -> Result<(), ExitReason> {
         if owner.timers_running() >= owner.limits().timers_max {
             return Err(ExitReason::Limit("timers_max"));
         }
@@ -204,33 +212,39 @@ impl Timers {
         if queue.due.len() >= self.max {
             return Err(ExitReason::Limit("node_timers_max"));
         }
-        queue.last_id += 1;
-        let id = queue.last_id;
         let environment = Arc::downgrade(owner.environment());
         owner.count_timer(1);
         let due = Due::Send(Later { id, owner: owner.clone(), environment, to, message });
         let key = self.set(&mut queue, self.deadline_in(delay), due);
         queue.keys.insert(id, (owner.pid(), key));
-        Ok(id)
+        Ok(())
     }
 
-    /// Cancels a timer of `owner`; false if it has fired, was cancelled or is another's.
-    pub(crate) fn cancel_send(&self, owner: &Process, id: u64) -> bool {
-        let cancelled = {
+    /// Cancels a timer of `owner` and gives the time that was left; `None` if it has fired, was
+    /// cancelled or is another's.
+    pub(crate) fn cancel_send(&self, owner: &Process, id: u64) -> Option<Duration> {
+        let (key, cancelled) = {
             let mut queue = lock(&self.queue);
-            let Some((of, key)) = queue.keys.get(&id).copied() else { return false };
-            if of != owner.pid() {
-                return false;
-            }
+            let key = queue.key_of(owner, id)?;
             queue.keys.remove(&id);
             let cancelled = queue.due.cancel(key);
             self.publish_next(&queue);
-            cancelled
+            (key, cancelled?)
         };
-        if let Some(Due::Send(Later { owner, .. })) = &cancelled {
+        if let Due::Send(Later { owner, .. }) = &cancelled {
             owner.count_timer(-1);
         }
-        cancelled.is_some()
+        Some(self.until(key))
+    }
+
+    /// The time that is left for a timer of `owner`, as [`Timers::cancel_send`] tells it.
+    pub(crate) fn read_send(&self, owner: &Process, id: u64) -> Option<Duration> {
+        let key = lock(&self.queue).key_of(owner, id)?;
+        Some(self.until(key))
+    }
+
+    fn until(&self, key: TimerKey) -> Duration {
+        Duration::from_nanos(key.deadline.saturating_sub(self.now()))
     }
 }
 
@@ -239,7 +253,12 @@ fn fire(due: Due) {
         Due::Wake(waker) => waker.wake(),
         Due::Send(Later { owner, environment, to, message, .. }) => {
             owner.count_timer(-1);
-            if let Some(environment) = environment.upgrade() {
+            let Some(environment) = environment.upgrade() else { return };
+            let to = match to {
+                Recipient::Process(to) => Some(to),
+                Recipient::Name(name) => environment.whereis(&name),
+            };
+            if let Some(to) = to {
                 environment.signal(to, Signal::Timer(message));
             }
         }

@@ -205,7 +205,12 @@ fn links_and_monitors_of_the_dead_tell_noproc_at_once() {
             match drain(&root).await.as_slice() {
                 [
                     Envelope::Exit { from, reason: ExitReason::NoProcess, tag: LINK },
-                    Envelope::Down { reference: of, from: down, reason: ExitReason::NoProcess },
+                    Envelope::Down {
+                        reference: of,
+                        from: down,
+                        reason: ExitReason::NoProcess,
+                        name: None,
+                    },
                 ] => assert_eq!((*from, *of, *down), (pid, reference, pid)),
                 other => panic!("{other:?}"),
             }

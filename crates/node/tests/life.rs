@@ -210,7 +210,7 @@ async fn check(root: Arc<Process>, place: Place, end: End) {
 
     let reason = end.reason();
     match next(&root).await {
-        Envelope::Down { reference: of, from, reason: heard } => {
+        Envelope::Down { reference: of, from, reason: heard, name: None } => {
             assert_eq!((of, from, &heard), (reference, process.pid(), &reason), "{case}");
         }
         other => panic!("{case}: {other:?}"),

@@ -8,11 +8,11 @@ use lunatic_model::{Filter, Message, Resource, Tag};
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
 use crate::host::process::end_if_exiting;
-use crate::host::{TIMED_OUT, timeout};
+use crate::host::{TIMED_OUT, reason, timeout};
 use crate::memory::{bytes, bytes_mut, i64s, split, unsigned};
 use crate::module::Module;
 use crate::net::{DatagramSocket, Listener, Shareable, TcpConnection, TlsConnection, TlsListener};
-use crate::state::{Slot, State};
+use crate::state::{Notice, Slot, State};
 
 const NAMESPACE: &str = "lunatic::message";
 /// A capacity hint reserves no more than this; the rest grows as it is written.
@@ -59,12 +59,24 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-fn data(state: &mut State) -> Result<(&mut Message, &mut u64)> {
+pub(super) fn data(state: &mut State) -> Result<(&mut Message, &mut u64)> {
     match &mut state.slot {
         Slot::Data { message, cursor } => Ok((message, cursor)),
         Slot::Empty => bail!("there is no message: create or receive one first"),
-        Slot::Exit { .. } | Slot::Down { .. } => {
-            bail!("the message tells of the end of a process and has no data")
+        Slot::Exit(_) | Slot::Down(_) => {
+            bail!("the message tells of the end of a process: it can only be read")
+        }
+    }
+}
+
+/// What can be read: the data of a message, or of the reason of an end.
+fn readable(state: &mut State) -> Result<(&[u8], &mut u64)> {
+    match &mut state.slot {
+        Slot::Data { message, cursor } => Ok((&message.data, cursor)),
+        Slot::Empty => bail!("there is no message: create or receive one first"),
+        Slot::Exit(notice) | Slot::Down(notice) => {
+            let Notice { reason, data, cursor, .. } = &mut **notice;
+            Ok((data.get_or_insert_with(|| reason::data(reason)), cursor))
         }
     }
 }
@@ -91,8 +103,8 @@ fn write_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Resul
 fn read_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Result<i32> {
     let (memory, state) = split(&mut caller)?;
     let destination = bytes_mut(memory, pointer, unsigned(length))?;
-    let (message, cursor) = data(state)?;
-    let rest = usize::try_from(*cursor).ok().and_then(|cursor| message.data.get(cursor..));
+    let (data, cursor) = readable(state)?;
+    let rest = usize::try_from(*cursor).ok().and_then(|cursor| data.get(cursor..));
     let Some(rest) = rest else {
         bail!("the cursor {cursor} is beyond the end of the message");
     };
@@ -104,7 +116,7 @@ fn read_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Result
 }
 
 fn seek_data(mut caller: Caller<'_, State>, position: i64) -> Result<()> {
-    *data(caller.data_mut())?.1 = position.cast_unsigned();
+    *readable(caller.data_mut())?.1 = position.cast_unsigned();
     Ok(())
 }
 
@@ -112,21 +124,20 @@ fn get_tag(caller: Caller<'_, State>) -> Result<i64> {
     match &caller.data().slot {
         Slot::Empty => bail!("there is no message: create or receive one first"),
         Slot::Data { message, .. } => Ok(message.tag.0),
-        Slot::Exit { tag } => Ok(tag.0),
-        Slot::Down { .. } => Ok(Tag::NONE.0),
+        Slot::Exit(notice) | Slot::Down(notice) => Ok(notice.tag.0),
     }
 }
 
 fn get_process_id(caller: Caller<'_, State>) -> Result<i64> {
     match &caller.data().slot {
         Slot::Empty => bail!("there is no message: create or receive one first"),
-        Slot::Down { from } => Ok(from.serial.cast_signed()),
-        Slot::Data { .. } | Slot::Exit { .. } => Ok(0),
+        Slot::Down(notice) => Ok(notice.from.serial.cast_signed()),
+        Slot::Data { .. } | Slot::Exit(_) => Ok(0),
     }
 }
 
 fn data_size(mut caller: Caller<'_, State>) -> Result<i64> {
-    Ok((data(caller.data_mut())?.0.data.len() as u64).cast_signed())
+    Ok((readable(caller.data_mut())?.0.len() as u64).cast_signed())
 }
 
 fn push_module(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
@@ -201,7 +212,7 @@ pub(super) fn take_data(state: &mut State) -> Result<Message> {
     data(state)?;
     match std::mem::take(&mut state.slot) {
         Slot::Data { message, .. } => Ok(message),
-        Slot::Empty | Slot::Exit { .. } | Slot::Down { .. } => bail!("there is no message"),
+        Slot::Empty | Slot::Exit(_) | Slot::Down(_) => bail!("there is no message"),
     }
 }
 
@@ -259,8 +270,8 @@ async fn receive(
     let slot = Slot::from(envelope);
     let code = match slot {
         Slot::Data { .. } | Slot::Empty => 0,
-        Slot::Exit { .. } => 1,
-        Slot::Down { .. } => 2,
+        Slot::Exit(_) => 1,
+        Slot::Down(_) => 2,
     };
     caller.data_mut().slot = slot;
     Ok(code)

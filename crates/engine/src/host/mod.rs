@@ -1,18 +1,28 @@
-//! The host functions: one file for each namespace, functions in the order of the ABI.
+//! The host functions: one file for each namespace, functions in the order of the ABI. What is
+//! newer than the old ABI (`abi/process.md`) has a file for each subject.
 //!
 //! Each function decodes what the guest passed, checks rights, calls the node or the model, and
 //! encodes the result. Nothing of guest memory is borrowed while a process waits. Functions that
 //! never wait are linked without a future, which makes them cheap.
 
+mod bonds;
 mod distributed;
 mod error;
+mod exit;
+mod flags;
+mod identity;
+mod info;
 pub(crate) mod legacy;
 mod message;
 pub(crate) mod metrics;
 mod network_config;
 mod networking;
 mod process;
+mod reason;
+mod receive;
 mod registry;
+mod send;
+mod spawn;
 mod sqlite;
 mod timer;
 mod trap;
@@ -42,6 +52,13 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     networking::link(&mut linker)?;
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
+    bonds::link(&mut linker)?;
+    exit::link(&mut linker)?;
+    flags::link(&mut linker)?;
+    info::link(&mut linker)?;
+    spawn::link(&mut linker)?;
+    receive::link(&mut linker)?;
+    send::link(&mut linker)?;
     registry::link(&mut linker)?;
     wasi_config::link(&mut linker)?;
     distributed::link(&mut linker)?;

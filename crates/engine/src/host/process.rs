@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lunatic_model::{ExitReason, Limits, NetworkRights, Rights, Tag, TrapExit};
-use lunatic_node::{Claim, Process};
+use lunatic_model::{ExitReason, Limits, NetworkRights, Priority, Ref, Rights, Tag, TrapExit};
+use lunatic_node::{Bonds, Claim, Process};
 use wasmtime::{Caller, Linker, Result, Val, bail};
 
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
 use crate::host::{fail, network_config, wasi_config};
-use crate::instance::{self, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
+use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, text, unsigned, write_u64};
 use crate::module::Module;
 use crate::state::State;
@@ -229,19 +229,27 @@ fn config_get_max_fuel(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
 }
 
 /// What `spawn` was given, before it is decoded.
-struct RawSpawn {
-    link: i64,
-    config: i64,
-    module: i64,
-    name: i32,
-    name_length: i32,
-    params: i32,
-    params_length: i32,
+pub(super) struct RawSpawn {
+    pub(super) link: i64,
+    pub(super) config: i64,
+    pub(super) module: i64,
+    pub(super) name: i32,
+    pub(super) name_length: i32,
+    pub(super) params: i32,
+    pub(super) params_length: i32,
+}
+
+/// What a child has from the start, besides.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) bonds: Bonds,
+    pub(super) priority: Priority,
+    pub(super) label: Option<Arc<str>>,
 }
 
 async fn spawn(mut caller: Caller<'_, State>, raw: RawSpawn, id_pointer: i32) -> Result<i32> {
-    match spawn_child(&mut caller, &raw).await? {
-        Ok(child) => {
+    match spawn_child(&mut caller, &raw, Extras::default()).await? {
+        Ok((child, _)) => {
             write_u64(&mut caller, id_pointer, child.pid().serial)?;
             Ok(0)
         }
@@ -266,24 +274,28 @@ async fn get_or_spawn(
     };
     let (code, pid) = match claim {
         Claim::Taken(pid) => (2, pid),
-        Claim::Reserved(reservation) => match spawn_child(&mut caller, &raw).await? {
-            Ok(child) => {
-                reservation.fulfil(child.pid());
-                (0, child.pid())
+        Claim::Reserved(reservation) => {
+            match spawn_child(&mut caller, &raw, Extras::default()).await? {
+                Ok((child, _)) => {
+                    reservation.fulfil(child.pid());
+                    (0, child.pid())
+                }
+                Err(text) => return fail(&mut caller, text, id_pointer),
             }
-            Err(text) => return fail(&mut caller, text, id_pointer),
-        },
+        }
     };
     write_u64(&mut caller, node_pointer, OWN_NODE)?;
     write_u64(&mut caller, id_pointer, pid.serial)?;
     Ok(code)
 }
 
-/// The outer result is a trap, the inner one the text of an error for the guest.
-async fn spawn_child(
+/// The outer result is a trap, the inner one the text of an error for the guest. With the child
+/// comes the reference of a monitor that was asked for.
+pub(super) async fn spawn_child(
     caller: &mut Caller<'_, State>,
     raw: &RawSpawn,
-) -> Result<Result<Arc<Process>, String>> {
+    extras: Extras,
+) -> Result<Result<(Arc<Process>, Option<Ref>), String>> {
     let state = caller.data_mut();
     may_spawn(state)?;
     if state.starting {
@@ -308,8 +320,10 @@ async fn spawn_child(
     };
     let request = SpawnRequest { module, config, entry, params };
     let (process, runtime) = (caller.data().process.clone(), caller.data().runtime.clone());
-    let link = Some(Tag(raw.link)).filter(|tag| tag.is_some()).map(|tag| (&*process, tag));
-    let spawned = instance::spawn(&runtime, process.environment(), request, link).await;
+    let Extras { mut bonds, priority, label } = extras;
+    bonds.link = bonds.link.or(Some(Tag(raw.link)).filter(|tag| tag.is_some()));
+    let child = Some(Child { parent: &process, bonds, priority, label });
+    let spawned = instance::spawn(&runtime, process.environment(), request, child).await;
     end_if_exiting(&process)?;
     Ok(spawned.map_err(|error| error.to_string()))
 }
@@ -408,7 +422,7 @@ fn link_process(caller: Caller<'_, State>, tag: i64, pid: i64) -> Result<()> {
 
 /// While its start section runs, a process is not in the table, and may never be: what it is told
 /// would be lost, and what it tells others would be wrong.
-fn nobody_knows_it_yet(state: &State) -> Result<()> {
+pub(super) fn nobody_knows_it_yet(state: &State) -> Result<()> {
     if state.starting {
         bail!("a start section can neither link nor monitor: its process has not been started yet");
     }

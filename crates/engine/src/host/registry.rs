@@ -1,8 +1,11 @@
 //! `lunatic::registry`: names of processes in an environment. A name goes when its process goes.
 
+use lunatic_model::NameRefused;
+use lunatic_node::RegisterError;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::exit::HostExit;
+use crate::host::identity;
 use crate::memory::{string, unsigned, write_u64};
 use crate::state::State;
 
@@ -14,6 +17,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "put", put)?;
     linker.func_wrap(NAMESPACE, "get", get)?;
     linker.func_wrap(NAMESPACE, "remove", remove)?;
+    linker.func_wrap(NAMESPACE, "register", register)?;
+    linker.func_wrap(NAMESPACE, "unregister", unregister)?;
     Ok(())
 }
 
@@ -62,4 +67,28 @@ fn remove(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) ->
     let name = name(&mut caller, name_pointer, name_length)?;
     caller.data().process.environment().remove_name(&name);
     Ok(())
+}
+
+/// As OTP's `register`: a name that nobody has, for a live process that has none.
+fn register(
+    mut caller: Caller<'_, State>,
+    name_pointer: i32,
+    name_length: i32,
+    node: i64,
+    id: i64,
+) -> Result<i32> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    let environment = caller.data().process.environment();
+    Ok(match environment.register(&name, identity::pid(node, id)) {
+        Ok(()) => 0,
+        Err(RegisterError::Refused(NameRefused::Taken(_))) => 1,
+        Err(RegisterError::NoProcess(_)) => 2,
+        Err(RegisterError::Refused(NameRefused::HasName(_))) => 3,
+    })
+}
+
+/// 1 if nobody has the name.
+fn unregister(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) -> Result<i32> {
+    let name = name(&mut caller, name_pointer, name_length)?;
+    Ok(i32::from(!caller.data().process.environment().remove_name(&name)))
 }

@@ -234,6 +234,36 @@ lunatic::networking tls_peer_addr i64 i32 -> i32
 lunatic::networking tls_shutdown i64 i32 -> i32
 lunatic::networking tls_alpn i64 i32 i32 i32 -> i32
 lunatic::networking tls_peer_certificate i64 i32 i32 i32 -> i32
+lunatic::process own_pid i32 ->
+lunatic::process is_alive i64 i64 -> i32
+lunatic::process processes i32 i32 -> i32
+lunatic::process info i64 i64 i32 i32 -> i32
+lunatic::process spawn_with i32 i32 i32 -> i32
+lunatic::process exit i64 i64 i32 i32 i32 ->
+lunatic::process exit_self i32 i32 i32 ->
+lunatic::process link_pid i64 i64 i64 i32 ->
+lunatic::process unlink_pid i64 i64 ->
+lunatic::process monitor_pid i64 i64 i32 i32 ->
+lunatic::process monitor_name i32 i32 i32 i32 ->
+lunatic::process demonitor i64 i64 i32 -> i32
+lunatic::process alias i32 i32 ->
+lunatic::process unalias i64 i64 -> i32
+lunatic::process set_flag i32 i64 i32 -> i32
+lunatic::process set_label i32 i32 ->
+lunatic::process suspend i64 i64 i32 -> i32
+lunatic::process resume i64 i64 -> i32
+lunatic::message send_pid i64 i64 i64 -> i32
+lunatic::message send_name i32 i32 i64 -> i32
+lunatic::message send_alias i64 i64 i32 i64 -> i32
+lunatic::message receive_with i32 i32 i32 i64 i32 -> i32
+lunatic::message mark ->
+lunatic::message monitored_name i32 i32 -> i32
+lunatic::registry register i32 i32 i64 i64 -> i32
+lunatic::registry unregister i32 i32 -> i32
+lunatic::timer start i64 i64 i64 i32 -> i32
+lunatic::timer start_named i32 i32 i64 i32 -> i32
+lunatic::timer cancel i64 i64 i32 -> i32
+lunatic::timer read i64 i64 i32 -> i32
 ";
 
 /// A function that guests may import.

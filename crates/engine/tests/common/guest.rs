@@ -1,7 +1,8 @@
 //! What makes guests in text form short to write.
 //!
 //! * Host functions are imported by use: `$message.send` imports `lunatic::message` `send`.
-//! * Helper functions of [`HELPERS`], [`NETWORK_HELPERS`] and [`TLS_HELPERS`] come along by use,
+//! * Helper functions of [`HELPERS`] and the tables beside it ([`NETWORK_HELPERS`], [`OTP_HELPERS`],
+//!   [`TLS_HELPERS`]) come along by use,
 //!   too.
 //! * `@"text"` stands for the pointer and length of that text; a byte is written `\ff`.
 //! * Without a memory of its own, a guest has one page. Texts lie from 16 KiB on; helpers use the
@@ -11,6 +12,7 @@ use std::fmt::Write;
 
 use super::abi::functions;
 use super::network::NETWORK_HELPERS;
+use super::otp::OTP_HELPERS;
 use super::tls_helpers::TLS_HELPERS;
 
 const TEXTS_AT: usize = 0x4000;
@@ -173,7 +175,8 @@ pub fn module(source: &str) -> String {
 /// The same with texts of given names: `@name` stands for the pointer and length.
 pub fn module_with(source: &str, texts: &[(&str, &str)]) -> String {
     let mut used = source.to_owned();
-    let mut helpers: Vec<_> = HELPERS.iter().chain(NETWORK_HELPERS).chain(TLS_HELPERS).collect();
+    let tables = [HELPERS, NETWORK_HELPERS, OTP_HELPERS, TLS_HELPERS];
+    let mut helpers: Vec<_> = tables.into_iter().flatten().collect();
     while let Some(index) = helpers.iter().position(|(name, _)| mentions(&used, name)) {
         used.push_str(helpers.swap_remove(index).1);
     }

@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod guest;
 pub mod network;
+pub mod otp;
 pub mod sqlite;
 pub mod tls;
 pub mod tls_helpers;

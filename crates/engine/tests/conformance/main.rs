@@ -7,12 +7,16 @@
 mod common;
 
 mod alone;
+mod bonds;
 mod config;
+mod ends;
 mod error;
 mod figures;
+mod flags;
 mod guests;
 mod hostile;
 mod imports;
+mod info;
 mod legacy;
 mod message;
 mod network_rights;
@@ -27,11 +31,14 @@ mod networking_tls_with;
 mod networking_udp;
 #[cfg(unix)]
 mod networking_unix;
+mod patterns;
 mod process;
 mod receive;
 mod registry;
+mod send;
 mod smoke;
 mod spawn;
+mod spawn_with;
 mod sqlite;
 mod sqlite_life;
 mod timer;

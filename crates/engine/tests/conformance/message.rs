@@ -5,15 +5,17 @@ use lunatic_engine::ExitReason;
 use crate::common::{passes, passes_limited, passes_with, reason_limited, traps};
 
 const EMPTY: &str = "there is no message";
-const NO_DATA: &str = "tells of the end of a process and has no data";
+const ONLY_READ: &str = "tells of the end of a process: it can only be read";
 const OUTSIDE: &str = "outside of the memory";
 
 /// Calls that need a message with data.
-const DATA_ONLY: [&str; 8] = [
-    "(drop (call $message.write_data (i32.const 0) (i32.const 1)))",
+const READS: [&str; 3] = [
     "(drop (call $message.read_data (i32.const 0) (i32.const 1)))",
     "(call $message.seek_data (i64.const 0))",
     "(drop (call $message.data_size))",
+];
+const DATA_ONLY: [&str; 5] = [
+    "(drop (call $message.write_data (i32.const 0) (i32.const 1)))",
     r#"(drop (call $message.push_module (call $compiled @"(module)")))"#,
     "(drop (call $message.take_module (i64.const 0)))",
     "(drop (call $timer.send_after (i64.const 1) (i64.const 0)))",
@@ -141,7 +143,7 @@ fn without_a_message_every_use_of_it_traps() {
         "(drop (call $distributed.send_receive_skip_search
             (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 0)))",
     ];
-    for body in DATA_ONLY.iter().chain(&also) {
+    for body in DATA_ONLY.iter().chain(&READS).chain(&also) {
         traps(body, EMPTY);
         // Sending takes the message: afterwards there is none.
         let sent = "(call $message.create_data (i64.const 0) (i64.const 0))
@@ -151,7 +153,7 @@ fn without_a_message_every_use_of_it_traps() {
 }
 
 #[test]
-fn a_message_of_an_end_has_a_tag_or_a_process_and_no_data() {
+fn a_message_of_an_end_has_a_tag_or_a_process_and_can_only_be_read() {
     let link = "(call $process.die_when_link_dies (i32.const 0))
         (call $process.link (i64.const 9) (i64.const 0))
         (call $is (call $next) (i32.const 1))
@@ -162,9 +164,9 @@ fn a_message_of_an_end_has_a_tag_or_a_process_and_no_data() {
         (call $is64 (call $message.get_tag) (i64.const 0))
         (call $is64 (call $message.get_process_id) (i64.const 0x100000077))";
     for received in [link, monitor] {
-        passes(&format!(r#"(func (export "_start") {received})"#));
+        passes(&format!(r#"(func (export "_start") {received} {})"#, READS.concat()));
         for body in DATA_ONLY {
-            traps(&format!("{received} {body}"), NO_DATA);
+            traps(&format!("{received} {body}"), ONLY_READ);
         }
     }
 }

@@ -287,3 +287,45 @@ fn of_many_that_ask_at_the_same_time_one_spawns() {
         &[("server", server)],
     );
 }
+
+#[test]
+fn register_follows_otp_and_put_its_own_rules_in_one_table() {
+    passes(
+        r#"(func (export "waits") (call $comes (i32.const 0)))
+        (func $register (param $name i32) (param $length i32) (param $pid i64) (result i32)
+            (call $registry.register (local.get $name) (local.get $length) (i64.const 0)
+                (local.get $pid)))
+        (func (export "_start") (local $me i64) (local $child i64)
+            (local.set $me (call $process.process_id))
+            (local.set $child (call $child (i32.const 2) @"waits"))
+            (call $is (call $register @"a" (local.get $me)) (i32.const 0))
+            (call $is (call $register @"a" (local.get $child)) (i32.const 1))
+            (call $is (call $register @"a" (local.get $me)) (i32.const 1))
+            (call $is (call $register @"b" (local.get $me)) (i32.const 3))
+            (call $is (call $register @"b" (i64.const 0)) (i32.const 2))
+            (call $is (call $registry.register @"b" (i64.const 7) (local.get $child))
+                (i32.const 2))
+            (call $is (call $registry.unregister @"b") (i32.const 1))
+            (call $is (call $registry.unregister @"a") (i32.const 0))
+            (call $registry.put @"c" (i64.const 0) (local.get $child))
+            (call $is (call $register @"d" (local.get $child)) (i32.const 3))
+            (call $process.kill (local.get $child))
+            (call $comes (i32.const 2))
+            (call $is (call $register @"c" (local.get $child)) (i32.const 2))
+            (call $is (call $register @"c" (local.get $me)) (i32.const 0)))"#,
+    );
+}
+
+#[test]
+fn a_name_to_register_or_unregister_that_is_no_name_traps() {
+    for (name, text) in [
+        ("(i32.const 0) (i32.const 4097)", "name_bytes_max"),
+        ("(i32.const 0xffff) (i32.const 2)", "outside of the memory"),
+        (r#"@"\ff""#, "UTF-8"),
+    ] {
+        let register =
+            format!("(drop (call $registry.register {name} (i64.const 0) (i64.const 0)))");
+        traps(&register, text);
+        traps(&format!("(drop (call $registry.unregister {name}))"), text);
+    }
+}

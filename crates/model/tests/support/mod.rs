@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "every test file compiles this module and uses a part of it")]
 
 use lunatic_model::{
-    Envelope, ExitReason, Filter, Limits, Message, Pid, Process, Ref, Scan, Signal, Tag,
+    Envelope, ExitReason, Filter, Limits, Message, Pid, Position, Process, Ref, Scan, Signal, Tag,
 };
 use proptest::test_runner::{Config, FileFailurePersistence};
 
@@ -25,7 +25,7 @@ pub fn process(serial: u64) -> Process {
 
 /// A message of the process `from` with `size` bytes of data.
 pub fn message(from: u64, tag: i64, size: usize) -> Message {
-    Message { tag: Tag(tag), from: Some(pid(from)), data: vec![7; size], resources: Vec::new() }
+    Message { tag: Tag(tag), from: Some(pid(from)), data: vec![7; size], ..Message::default() }
 }
 
 /// An exit signal through a link.
@@ -41,7 +41,7 @@ pub fn tags(tags: &[i64]) -> Filter {
 /// Takes everything out of a mailbox, oldest first, and leaves the process not waiting.
 pub fn drain(process: &mut Process) -> Vec<Envelope> {
     let mut all = Vec::new();
-    while let Scan::Found(envelope) = process.receive(&Filter::Any, 0) {
+    while let Scan::Found(envelope) = process.receive(&Filter::Any, Position::START) {
         all.push(envelope);
     }
     process.stop_waiting();
