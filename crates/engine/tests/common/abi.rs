@@ -120,7 +120,6 @@ lunatic::sqlite column_names i64 i32 -> i32
 lunatic::sqlite read_row i64 i32 -> i32
 lunatic::sqlite column_count i64 -> i32
 lunatic::sqlite column_name i64 i32 i32 -> i32
-lunatic::sqlite close i64 -> i32
 lunatic::trap catch i32 i32 -> i32
 lunatic::version major -> i32
 lunatic::version minor -> i32
@@ -264,6 +263,7 @@ lunatic::timer start i64 i64 i64 i32 -> i32
 lunatic::timer start_named i32 i32 i64 i32 -> i32
 lunatic::timer cancel i64 i64 i32 -> i32
 lunatic::timer read i64 i64 i32 -> i32
+lunatic::sqlite close i64 -> i32
 ";
 
 /// A function that guests may import.
@@ -280,6 +280,15 @@ pub struct Function {
 }
 
 impl Function {
+    /// Reads a line as it stands above.
+    pub fn from_line(line: &'static str) -> Function {
+        let mut words = line.split_whitespace();
+        let mut next = || words.next().expect("a line names a namespace and a function");
+        let (namespace, name) = (next(), next());
+        let params = words.by_ref().take_while(|word| *word != "->").collect();
+        Function { namespace, name, params, result: words.next() }
+    }
+
     /// How guests of these tests call it: `$message.send`, `$p1.fd_write`.
     pub fn identifier(&self) -> String {
         let namespace = self.namespace.strip_prefix("lunatic::").unwrap_or("p1");
@@ -295,6 +304,11 @@ impl Function {
     }
 }
 
+/// The lines of what version 0.13 had of `lunatic::*`.
+pub fn functions_of_0_13() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.lines().filter(|line| line.starts_with("lunatic::"))
+}
+
 /// The lines of what came after version 0.13.
 pub fn additions() -> impl Iterator<Item = &'static str> {
     ADDITIONS.lines().filter(|line| !line.is_empty())
@@ -302,11 +316,6 @@ pub fn additions() -> impl Iterator<Item = &'static str> {
 
 /// All of them.
 pub fn functions() -> impl Iterator<Item = Function> {
-    FUNCTIONS.lines().filter(|line| !line.is_empty()).chain(additions()).map(|line| {
-        let mut words = line.split_whitespace();
-        let mut next = || words.next().expect("a line names a namespace and a function");
-        let (namespace, name) = (next(), next());
-        let params = words.by_ref().take_while(|word| *word != "->").collect();
-        Function { namespace, name, params, result: words.next() }
-    })
+    let lines = FUNCTIONS.lines().filter(|line| !line.is_empty());
+    lines.chain(additions()).map(Function::from_line)
 }

@@ -1,6 +1,8 @@
 //! Linking: which functions a module can import, and with which types alone.
 
-use crate::common::abi::{Function, additions, functions};
+use std::path::Path;
+
+use crate::common::abi::{Function, additions, functions, functions_of_0_13};
 use crate::common::shared;
 
 fn refused(wat: &str) -> String {
@@ -53,6 +55,34 @@ fn what_does_not_exist_is_refused_by_name() {
     ] {
         let error = refused(&format!("(module {import})"));
         assert!(error.contains(name), "{error}");
+    }
+}
+
+// Every row names the function, and a file with guests that call it.
+#[test]
+fn the_tables_of_the_abi_list_every_function_of_lunatic_and_where_it_is_called() {
+    assert_eq!(functions_of_0_13().count(), 140);
+    let document = include_str!("../../../../abi/README.md");
+    let rows: Vec<(&str, &str)> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+        .collect();
+    let described: Vec<&str> = rows.iter().map(|(function, _)| *function).collect();
+    let all: Vec<&str> = functions_of_0_13().chain(additions()).collect();
+    assert_eq!(described, all, "abi/README.md and tests/common/abi.rs list the same functions");
+    for heading in [140, additions().count()].map(|count| format!("The {count} ")) {
+        assert!(document.contains(&heading), "abi/README.md counts wrong: no `{heading}`");
+    }
+    for (function, file) in rows {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
+        let source = std::fs::read_to_string(path).expect("abi/README.md names files of tests");
+        let called = Function::from_line(function).identifier();
+        let calls = |at: usize| {
+            let next = source[at + called.len()..].chars().next();
+            !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        let found = source.match_indices(&called).any(|(at, _)| calls(at));
+        assert!(found, "abi/README.md says that {file} calls {called}, but it does not");
     }
 }
 
