@@ -231,6 +231,7 @@ impl DatabaseLock {
 
     /// `xShmLock`: locks or unlocks slots of the index.
     pub(crate) fn lock_wal(&self, slots: Range<usize>, flags: c_int) -> Result<(), c_int> {
+        REFUSED_WHILE_PENDING.set(false);
         lock(&self.database.state).wal.lock(self.connection, slots, flags)
     }
 
