@@ -7,8 +7,8 @@
 //! The end of a process, always in this order: its body is dropped with all that it owns; names
 //! and aliases are taken away and it leaves the table; unread messages are dropped; linked
 //! processes get exit signals, watchers get downs, what it suspended goes on; then whoever joined
-//! it is woken. The last steps take several turns
-//! when there are many to tell, so that a worker is never held.
+//! it is woken. The last steps take several turns when there are many to tell, so that a worker is
+//! never held.
 
 mod bonds;
 mod end;
