@@ -100,3 +100,36 @@ fn what_is_new_of_sockets_is_described_with_its_exact_type() {
         assert!(described.contains(line), "abi/networking.md lacks `{line}`");
     }
 }
+
+/// The headings of `abi/process.md` as lines of the table.
+fn documented(page: &str) -> Vec<String> {
+    let mut namespace = "";
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            namespace = name;
+        }
+        let Some(signature) = line.strip_prefix("### ") else { continue };
+        let (name, rest) = signature.split_once(" (").expect("a name and parameters");
+        let (params, result) = rest.split_once(')').expect("parameters end");
+        let types = params.split(", ").filter_map(|param| Some(param.split_once(": ")?.1));
+        let result = result.strip_prefix(" -> ");
+        let words = [namespace, name].into_iter().chain(types).chain(["->"]).chain(result);
+        lines.push(words.collect::<Vec<_>>().join(" "));
+    }
+    lines
+}
+
+#[test]
+fn each_function_of_the_page_on_processes_has_the_type_that_the_page_says() {
+    let lines = documented(include_str!("../../../../abi/process.md"));
+    assert!(lines.len() >= 30, "{} functions", lines.len());
+    let line = |function: Function| {
+        let words = [function.namespace, function.name].into_iter().chain(function.params);
+        words.chain(["->"]).chain(function.result).collect::<Vec<_>>().join(" ")
+    };
+    let table: Vec<_> = functions().map(line).collect();
+    for line in lines {
+        assert!(table.contains(&line), "{line}");
+    }
+}

@@ -56,14 +56,11 @@ fn at_its_deadline_a_send_leaves_the_message_as_it_was() {
             (call $message.seek_data (i64.const 0))
             (call $registry.put @"child" (i64.const 0) (local.get $child))
             (call $is (call $message.send_name @"child" (i64.const 0)) (i32.const 9027))
-            (call $tell_go (local.get $child))
-            (call $comes (i32.const 2))
-            (call $is (call $why) (i32.const 0)))
-        (func $tell_go (param $child i64)
-            ;; Two drafts: this one is kept by a child that passes it on.
             (call $draft (i64.const 7))
             (call $is (call $try_to (local.get $child) (i64.const -1)) (i32.const 0))
-            (call $tell (local.get $child) (i64.const 1) (i64.const 22)))"#,
+            (call $tell (local.get $child) (i64.const 1) (i64.const 22))
+            (call $comes (i32.const 2))
+            (call $is (call $why) (i32.const 0)))"#,
         |limits, _| limits.mailbox_messages_max = 1,
     );
 }
