@@ -147,8 +147,9 @@ impl Scheduler {
 
     /// Processes in the queues; those in slots are not seen from outside.
     pub(crate) fn queued(&self) -> usize {
-        let Shared { injector, stealers, .. } = &*self.shared;
-        injector.len() + stealers.iter().map(Stealer::len).sum::<usize>()
+        let Shared { injector, urgent, stealers, .. } = &*self.shared;
+        let urgent: usize = urgent.iter().map(Injector::len).sum();
+        injector.len() + urgent + stealers.iter().map(Stealer::len).sum::<usize>()
     }
 
     /// Lets all workers end after what they run now, and waits for them.

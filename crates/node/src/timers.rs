@@ -258,8 +258,9 @@ fn fire(due: Due) {
                 Recipient::Process(to) => Some(to),
                 Recipient::Name(name) => environment.whereis(&name),
             };
-            if let Some(to) = to {
-                environment.signal(to, Signal::Timer(message));
+            match to {
+                Some(to) => environment.signal(to, Signal::Timer(message)),
+                None => environment.count_message(false),
             }
         }
     }
