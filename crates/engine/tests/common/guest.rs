@@ -1,9 +1,8 @@
 //! What makes guests in text form short to write.
 //!
 //! * Host functions are imported by use: `$message.send` imports `lunatic::message` `send`.
-//! * Helper functions of [`HELPERS`] and the tables beside it ([`NETWORK_HELPERS`], [`OTP_HELPERS`],
-//!   [`TLS_HELPERS`]) come along by use,
-//!   too.
+//! * Helper functions of [`HELPERS`] and the tables beside it ([`NETWORK_HELPERS`],
+//!   [`OTP_HELPERS`], [`TLS_HELPERS`]) come along by use, too.
 //! * `@"text"` stands for the pointer and length of that text; a byte is written `\ff`.
 //! * Without a memory of its own, a guest has one page. Texts lie from 16 KiB on; helpers use the
 //!   bytes from 8 KiB to there.
