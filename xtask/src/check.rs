@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::shell::step;
-use crate::workspace::{cargo, guest_cargo};
+use crate::workspace::{cargo, guest_cargo, root};
 use crate::{guests, shell, tidy};
 
 /// Formatting, lints, the workspace's tests, tidy.
@@ -11,7 +11,10 @@ pub fn run_steps() -> Result<()> {
     step("tidy", tidy::all)?;
     step("formatting (next: cargo fmt --all, also in examples/)", || {
         shell::run(cargo().args(["fmt", "--all", "--check"]))?;
-        shell::run(guest_cargo(&guests::examples_dir()).args(["fmt", "--all", "--check"]))
+        for folder in [guests::examples_dir(), root().join("crates/otp/guest")] {
+            shell::run(guest_cargo(&folder).args(["fmt", "--all", "--check"]))?;
+        }
+        Ok(())
     })?;
     step("clippy", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];

@@ -19,6 +19,7 @@ mod examples_network;
 mod examples_web;
 mod guests;
 mod load;
+mod otp;
 mod served;
 mod shell;
 mod test;
@@ -68,6 +69,11 @@ const CHORES: &[Chore] = &[
         name: "bench",
         about: "measure beside erl and bare Wasmtime, into target/bench.json [ROW...]",
         run: bench::run,
+    },
+    Chore {
+        name: "otp",
+        about: "which of OTP's guarantees hold, with erl as the judge [--programs N] [--seed S]",
+        run: otp::run,
     },
     Chore {
         name: "tidy",

@@ -22,6 +22,7 @@ const WASI: &str = "lunatic-wasi";
 const SQLITE: &str = "lunatic-sqlite";
 const ENGINE: &str = "lunatic-engine";
 const RUNTIME: &str = "lunatic-runtime";
+const OTP: &str = "lunatic-otp";
 
 const ROOMS: &[Room] = &[
     Room { name: MODEL, rooms: &[], packages: Some(&["smallvec", "thiserror"]) },
@@ -33,6 +34,11 @@ const ROOMS: &[Room] = &[
     Room { name: WASI, rooms: &[], packages: None },
     Room { name: SQLITE, rooms: &[], packages: None },
     Room { name: ENGINE, rooms: &[MODEL, NODE, WASI, SQLITE], packages: None },
+    Room {
+        name: OTP,
+        rooms: &[MODEL, NODE, WASI, ENGINE],
+        packages: Some(&["tempfile", "thiserror"]),
+    },
     Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
     Room {
         name: "xtask",

@@ -8,6 +8,7 @@
 
 mod alias;
 mod bonds;
+mod late;
 mod snapshot;
 mod suspend;
 
@@ -25,6 +26,7 @@ use crate::{
 };
 use alias::Alias;
 use bonds::{Link, MonitorNote};
+use late::Late;
 
 /// Which exit signals become messages instead of ending the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -93,6 +95,8 @@ pub struct Leftovers {
     pub suspending: Vec<Pid>,
     /// Processes that suspend it: each forgets that.
     pub suspenders: Vec<Pid>,
+    /// Links and monitors that came when its end had begun: each is answered with `noproc`.
+    pub late: VecDeque<Signal>,
 }
 
 /// What few processes have.
@@ -105,6 +109,7 @@ struct Rare {
     suspending: BTreeMap<Pid, u64>,
     suspenders: BTreeSet<Pid>,
     label: Option<Arc<str>>,
+    late: Late,
 }
 
 #[derive(Debug)]
@@ -173,6 +178,14 @@ impl Process {
             return Delivery::Dead(signal);
         }
         match signal {
+            Signal::Link { from, .. } if self.exiting.is_some() => {
+                self.rare.get_or_insert_default().late.link(from);
+                Delivery::Done
+            }
+            Signal::Monitor { from, reference } if self.exiting.is_some() => {
+                self.rare.get_or_insert_default().late.monitor(from, reference);
+                Delivery::Done
+            }
             Signal::Message(message) => self.message(message, true, false),
             Signal::Timer(message) => self.append(Envelope::Message(message), false),
             Signal::Exit { from, reason, link: true } => self.link_exit(from, reason),
@@ -212,6 +225,9 @@ impl Process {
             }
             Signal::Demonitor { reference } => {
                 self.watchers.remove(&reference);
+                if let Some(rare) = &mut self.rare {
+                    rare.late.demonitor(reference);
+                }
                 Delivery::Done
             }
             Signal::Down { reference, from, reason } => self.down(reference, from, reason),
@@ -335,8 +351,12 @@ impl Process {
     }
 
     /// Removes the first message that a receive with `filter` takes, from position `from` on. When
-    /// there is none, the process waits for one: the next match wakes it.
+    /// there is none, the process waits for one: the next match wakes it. Once its end has begun it
+    /// receives nothing more: who asked it to exit must get no answer to a later message.
     pub fn receive(&mut self, filter: &Filter, from: Position) -> Scan {
+        if self.exiting.is_some() {
+            return Scan::Nothing(from);
+        }
         self.waiting = None;
         let scan = self.mailbox.scan(filter, from);
         if let Scan::Nothing(_) = scan {
@@ -458,6 +478,7 @@ impl Rare {
             aliases: self.aliases.into_keys().collect(),
             suspending: self.suspending.into_keys().collect(),
             suspenders: self.suspenders.into_iter().collect(),
+            late: self.late.into_questions(),
         }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use lunatic_model::{Delivery, Envelope, ExitReason, Limits, Process, Signal};
+use lunatic_model::{Delivery, Envelope, ExitReason, Limits, Process, Signal, Tag};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{cases, downs, drain, message, pid, process, reference};
@@ -269,4 +269,28 @@ proptest! {
         }
         prop_assert!(world.watcher.monitors_of(pid(2)).is_empty());
     }
+}
+
+#[test]
+fn who_links_or_monitors_after_the_end_has_begun_is_answered_as_by_the_dead() {
+    let mut ending = process(1);
+    ending.deliver(Signal::Monitor { from: pid(2), reference: reference(1) });
+    ending.deliver(Signal::Exit { from: pid(2), reason: ExitReason::Kill, link: false });
+    for late in [2, 3, 4] {
+        ending.deliver(Signal::Monitor { from: pid(2), reference: reference(late) });
+        ending.deliver(Signal::Link { from: pid(late), tag: Tag::NONE });
+        ending.deliver(Signal::Link { from: pid(late), tag: Tag::NONE });
+    }
+    ending.deliver(Signal::Demonitor { reference: reference(3) });
+    let obituary = ending.die();
+    assert_eq!(obituary.watchers, [(reference(1), pid(2))], "it asked before");
+    assert_eq!(obituary.links, []);
+    let late = obituary.leftovers.expect("there are questions to answer").late;
+    let asked = late.iter().map(|question| match question {
+        Signal::Monitor { reference, .. } => (reference.serial, "monitor"),
+        Signal::Link { from, .. } => (from.serial, "link"),
+        other => panic!("nobody asked {other:?}"),
+    });
+    let asked: Vec<_> = asked.collect();
+    assert_eq!(asked, [(2, "monitor"), (2, "link"), (3, "link"), (4, "monitor"), (4, "link")]);
 }

@@ -177,6 +177,15 @@ impl Environment {
         self.find(pid).is_some_and(|process| process.with_state(|state| state.is_alive()))
     }
 
+    /// Waits until a process either lives or has ended for everybody. In between, somebody who has
+    /// asked it to exit would find it dead and its name still taken.
+    pub async fn settled(&self, pid: Pid) {
+        let Some(process) = self.find(pid) else { return };
+        if process.is_exiting() {
+            process.join().await;
+        }
+    }
+
     /// All processes at one moment, those that are ending included.
     pub fn processes(&self) -> Vec<Pid> {
         // All locks at once, in a fixed order: else one that ended before another could be listed

@@ -2,7 +2,8 @@
 //!
 //! One call gives everything about a process, so that it is all of one moment.
 
-use lunatic_node::Info;
+use lunatic_model::Pid;
+use lunatic_node::{Info, Process};
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::flags::trap_exit_number;
@@ -18,9 +19,17 @@ const TOO_SMALL: i32 = 2;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "own_pid", own_pid)?;
-    linker.func_wrap(NAMESPACE, "is_alive", is_alive)?;
+    linker.func_wrap_async(NAMESPACE, "is_alive", |caller, (node, id): (i64, i64)| {
+        Box::new(is_alive(caller, node, id))
+    })?;
     linker.func_wrap(NAMESPACE, "processes", processes)?;
-    linker.func_wrap(NAMESPACE, "info", info)?;
+    linker.func_wrap_async(
+        NAMESPACE,
+        "info",
+        |caller, (node, id, pointer, length): (i64, i64, i32, i32)| {
+            Box::new(info(caller, node, id, pointer, length))
+        },
+    )?;
     Ok(())
 }
 
@@ -29,8 +38,18 @@ fn own_pid(mut caller: Caller<'_, State>, pointer: i32) -> Result<()> {
     write_u64s(&mut caller, pointer, &pid_pair(pid))
 }
 
-fn is_alive(caller: Caller<'_, State>, node: i64, id: i64) -> i32 {
-    i32::from(caller.data().process.environment().exists(identity::pid(node, id)))
+async fn is_alive(caller: Caller<'_, State>, node: i64, id: i64) -> i32 {
+    let (process, pid) = (caller.data().process.clone(), identity::pid(node, id));
+    settled(&process, pid).await;
+    i32::from(process.environment().exists(pid))
+}
+
+/// Who is told that a process is dead finds all that it owned released. A process that asks about
+/// itself lives.
+async fn settled(process: &Process, pid: Pid) {
+    if pid != process.pid() {
+        process.environment().settled(pid).await;
+    }
 }
 
 /// Writes as many pids as there is room for, and gives the number that there are.
@@ -48,7 +67,7 @@ fn processes(mut caller: Caller<'_, State>, pointer: i32, room: i32) -> Result<i
     Ok(i32::try_from(pids.len()).unwrap_or(i32::MAX))
 }
 
-fn info(
+async fn info(
     mut caller: Caller<'_, State>,
     node: i64,
     id: i64,
@@ -59,8 +78,10 @@ fn info(
         bail!("the place for what is known of a process has at least {HEADER_BYTES} bytes");
     }
     check(&mut caller, &[(pointer, unsigned(length))])?;
-    let environment = caller.data().process.environment().clone();
-    let Some(info) = environment.info(identity::pid(node, id)) else { return Ok(NO_PROCESS) };
+    let process = caller.data().process.clone();
+    let pid = identity::pid(node, id);
+    settled(&process, pid).await;
+    let Some(info) = process.environment().info(pid) else { return Ok(NO_PROCESS) };
     let total = HEADER_BYTES + list_bytes(&info);
     let header = header(&info, total);
     let (memory, _) = split(&mut caller)?;

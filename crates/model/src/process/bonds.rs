@@ -107,9 +107,12 @@ impl Process {
         }
     }
 
-    /// This end of a new monitor; the caller sends [`Signal::Monitor`] to the other. At the limit
-    /// the process ends.
+    /// This end of a new monitor; the caller sends [`Signal::Monitor`] to the other. Nothing, if it
+    /// is itself: nobody would be told. At the limit the process ends.
     pub fn monitor(&mut self, reference: Ref, target: Pid) -> Option<Signal> {
+        if target == self.pid {
+            return None;
+        }
         // A down that nobody has received counts as the monitor that it came from.
         if self.monitors.len() + self.mailbox.downs() >= self.limits.monitors_max {
             self.end(ExitReason::Limit("monitors_max"));
@@ -126,6 +129,11 @@ impl Process {
         target: Pid,
         options: MonitorOptions,
     ) -> Option<Signal> {
+        // As in OTP, the reference of a monitor of oneself is good for nothing, not for an alias
+        // either.
+        if target == self.pid {
+            return None;
+        }
         let MonitorOptions { name, alias, priority } = options;
         if let Some((mode, priority)) = alias {
             self.insert_alias(reference, Alias { mode, priority })?;

@@ -35,6 +35,10 @@ impl Announcement {
                 environment.signal(target, Signal::Demonitor { reference });
             } else if let Some(sender) = obituary.senders.pop_front() {
                 environment.wake(sender);
+            } else if let Some(late) =
+                obituary.leftovers.as_mut().and_then(|left| left.late.pop_front())
+            {
+                environment.answer_for_the_dead(from, late);
             } else if let Some(leftovers) = obituary.leftovers.take() {
                 free_suspended(process, &leftovers);
             } else {
