@@ -27,8 +27,8 @@ pub fn is_refused(program: &Program, trace: &Trace) -> bool {
     check(program, trace, None) != Verdict::Allowed
 }
 
-/// What is wrong with a trace, with the smallest program that goes wrong as well. A trace with which
-/// the checker gave up tells nothing: the program is played again.
+/// What is wrong with a trace, with the smallest program that goes wrong as well. A trace with
+/// which the checker gave up tells nothing: the program is played again.
 pub fn difference(
     runner: &'static str,
     (program, seed): (&Program, u64),
