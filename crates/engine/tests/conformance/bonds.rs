@@ -297,7 +297,7 @@ fn a_start_section_makes_no_bonds() {
 fn at_its_limits_of_bonds_a_process_ends() {
     let call = r#"(loop $more
         (call $process.alias (i32.const 0) (i32.const 0x33c0))
-        (call $process.monitor_pid (i64.const 0) (call $process.process_id) (i32.const 0)
+        (call $process.monitor_pid (i64.const 0) (i64.const -2) (i32.const 0)
             (i32.const 0x33c0))
         (br $more))"#;
     let source = format!(r#"(func (export "_start") {call})"#);
