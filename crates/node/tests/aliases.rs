@@ -164,7 +164,7 @@ fn a_send_gives_the_message_back_at_its_deadline_and_not_before_it_has_tried() {
                 assert_eq!(back.expect_err("it is full").data, 2u64.to_le_bytes());
             }
             // What it waits for gets in.
-            assert!(root.send_until(to, message(READY, 0), NOW).await.is_ok());
+            assert!(root.send_until(to, message(READY, 0), None).await.is_ok());
             assert!(root.send_until(to, message(GO, 3), None).await.is_ok());
             assert_eq!(receiver.join().await, ExitReason::Normal);
             assert!(root.send_until(to, message(GO, 4), NOW).await.is_ok(), "nobody is there");
