@@ -4,6 +4,8 @@
 //! What must stay true: `false` is said only when no continuation gives what was seen. When in
 //! doubt, a cause may still come.
 
+use std::collections::BTreeSet;
+
 use lunatic_model::{ExitReason, Signal, TrapExit};
 
 use crate::codec::name_text;
@@ -12,6 +14,15 @@ use crate::program::{
 };
 use crate::words::{pid, reason_of, reference, who_of};
 use crate::world::World;
+
+/// How an exit signal is to be heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// As a message.
+    Trapped,
+    /// As the end of who hears it; `by_link` if the end of its sender may be the cause.
+    Ends { by_link: bool },
+}
 
 /// What was seen, with the number of the step that each process takes last.
 pub(crate) struct Causes<'a> {
@@ -44,14 +55,15 @@ impl Causes<'_> {
             }
             (_, Outcome::Leads(Some(other))) => !has_ended(world, *other),
             (_, Outcome::Got(item @ Item::Exit { from, reason })) => {
-                slot.mailbox.contains(item) || self.exit_may_come(world, *from, who, *reason, true)
+                slot.mailbox.contains(item)
+                    || self.exit_may_come(world, *from, who, *reason, Heard::Trapped)
             }
             (_, Outcome::Got(item @ Item::Down { watch, reason })) => {
                 slot.mailbox.contains(item) || self.down_may_come(world, who, *watch, *reason)
             }
             _ => true,
         });
-        heard && self.end_may_come(world, who) && !self.must_die(world, who)
+        heard && !self.must_die(world, who)
     }
 
     /// Whether a process that was seen to wait in the end will be ended by what is on its way.
@@ -174,8 +186,29 @@ impl Causes<'_> {
         if slot.end.is_some() { &[] } else { &steps[slot.at.min(last)..last] }
     }
 
-    fn end_may_come(&self, world: &World, who: Who) -> bool {
+    /// Whether the ends that were seen may all come about. Two linked processes that end with the
+    /// same reason are no cause for each other: some end must come first.
+    pub(crate) fn ends_may_come(&self, world: &World) -> bool {
+        let everybody = || self.program.everybody();
+        let mut explained: BTreeSet<Who> = BTreeSet::new();
+        loop {
+            let more: Vec<Who> = everybody()
+                .filter(|who| !explained.contains(who))
+                .filter(|who| self.end_may_come(world, *who, &explained))
+                .collect();
+            if more.is_empty() {
+                return explained.len() == self.program.scripts.len();
+            }
+            explained.extend(more);
+        }
+    }
+
+    /// Whether the end of a process may come about, if the ends of those that are explained do.
+    fn end_may_come(&self, world: &World, who: Who, explained: &BTreeSet<Who>) -> bool {
         let End::Ended(reason) = self.end(who) else { return true };
+        if has_ended(world, who) {
+            return true;
+        }
         let seen = self.seen[usize::from(who.0)].len();
         let ends_itself = match self.program.steps(who).get(seen) {
             None => reason == Reason::Normal,
@@ -185,7 +218,10 @@ impl Causes<'_> {
             Some(_) => false,
         };
         ends_itself
-            || self.program.everybody().any(|by| self.exit_may_come(world, by, who, reason, false))
+            || self.program.everybody().any(|by| {
+                let heard = Heard::Ends { by_link: explained.contains(&by) };
+                self.exit_may_come(world, by, who, reason, heard)
+            })
     }
 
     /// Whether an exit signal of `from` may still give `to` this reason, as a message or as its
@@ -196,10 +232,11 @@ impl Causes<'_> {
         from: Who,
         to: Who,
         reason: Reason,
-        trapped: bool,
+        heard: Heard,
     ) -> bool {
         let gives = |asked: Reason| {
-            asked == reason || (!trapped && asked == Reason::Kill && reason == Reason::Killed)
+            let ends = heard != Heard::Trapped;
+            asked == reason || (ends && asked == Reason::Kill && reason == Reason::Killed)
         };
         let from_pid = pid(from);
         let mut linking = false;
@@ -245,7 +282,10 @@ impl Causes<'_> {
             End::Gone => true,
             End::Stuck | End::Unborn => false,
         };
-        ends_so && !has_ended(world, from) && (linking || asking || linked())
+        ends_so
+            && heard != Heard::Ends { by_link: false }
+            && !has_ended(world, from)
+            && (linking || asking || linked())
     }
 
     fn down_may_come(&self, world: &World, who: Who, watch: Watch, reason: Reason) -> bool {

@@ -303,7 +303,7 @@ impl<'a> Search<'a> {
 
     /// Whether every process can still do what it was seen to do.
     fn is_plausible(&self, world: &World) -> bool {
-        self.program.everybody().all(|who| {
+        let each = self.program.everybody().all(|who| {
             let slot = world.slot(who);
             let seen = self.seen(who);
             match (slot.end, self.end(who)) {
@@ -318,7 +318,8 @@ impl<'a> Search<'a> {
                         && (self.mutation.is_some() || self.causes().may_come(world, who))
                 }
             }
-        })
+        });
+        each && (self.mutation.is_some() || self.causes().ends_may_come(world))
     }
 
     /// Whether the process that spawns this one has not ended yet.
