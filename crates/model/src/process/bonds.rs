@@ -73,6 +73,17 @@ impl Process {
         link
     }
 
+    /// The child's end of a link that is made with it. It stands also if somebody has ended the
+    /// child already: nothing comes before its beginning.
+    pub fn begin_linked(&mut self, parent: Pid) {
+        self.insert_link(parent, Tag::NONE);
+    }
+
+    /// The same for a monitor.
+    pub fn begin_watched(&mut self, reference: Ref, parent: Pid) {
+        self.watchers.insert(reference, parent);
+    }
+
     /// Removes this end of a link; the caller sends what it returns to the other. From now on no
     /// exit signal of this link has an effect here.
     pub fn unlink(&mut self, peer: Pid) -> Option<Signal> {

@@ -28,7 +28,7 @@ impl Process {
         let (from, pid) = (self.pid, child.pid);
         self.with_both(child, |state, child| {
             // The child's end has no tag: only its parent chose one.
-            child.deliver(Signal::Link { from, tag: Tag::NONE });
+            child.begin_linked(from);
             let refused = match state.link(pid, tag) {
                 None => state.exiting().cloned(),
                 Some(_) => match state.deliver(Signal::Link { from: pid, tag }) {
@@ -114,8 +114,8 @@ impl Process {
     /// Watches a child that has no body yet.
     pub(crate) fn monitor_child(&self, child: &Process, options: MonitorOptions) -> Ref {
         let (reference, signal) = self.begin_monitor(child.pid, options);
-        if let Some(signal) = signal {
-            child.with_state(|child| child.deliver(signal));
+        if signal.is_some() {
+            child.with_state(|child| child.begin_watched(reference, self.pid));
         }
         reference
     }
