@@ -76,6 +76,12 @@ pub(crate) fn entries(memory: &[u8], pointer: i32, count: i32) -> Result<&[[u8; 
     Ok(memory[range(memory, unsigned(pointer), length)?].as_chunks().0)
 }
 
+/// The two numbers of such an entry.
+pub(crate) fn halves(entry: [u8; 8]) -> (i32, i32) {
+    let [a, b, c, d, rest @ ..] = entry;
+    (i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes(rest))
+}
+
 /// Traps unless the ranges lie in the memory: so that nothing is begun whose result has no place.
 /// A memory never shrinks, so that this stays true.
 pub(crate) fn check(caller: &mut Caller<'_, State>, ranges: &[(i32, usize)]) -> Result<()> {

@@ -175,6 +175,19 @@ fn give_address(
     give(caller, id, pointer)
 }
 
+/// The same with an address that may be unknown; then result 1 with an error.
+fn give_known_address(
+    caller: &mut Caller<'_, State>,
+    address: io::Result<SocketAddr>,
+    what: &str,
+    pointer: i32,
+) -> Result<i32> {
+    match address {
+        Ok(address) => give_address(caller, address, pointer),
+        Err(error) => fail(caller, format!("{what}: {error}"), pointer),
+    }
+}
+
 /// Result 0: stores an id or a count.
 fn give(caller: &mut Caller<'_, State>, value: u64, pointer: i32) -> Result<i32> {
     write_u64(caller, pointer, value)?;

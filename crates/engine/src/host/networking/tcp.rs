@@ -18,10 +18,10 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, link_timeout, permit, shared,
+    give, give_address, give_count, give_known_address, link_timeout, permit, shared,
 };
 use crate::host::{TIMED_OUT, fail};
-use crate::memory::{bytes, bytes_mut, check, entries, split, unsigned, write_u64};
+use crate::memory::{bytes, bytes_mut, check, entries, halves, split, unsigned, write_u64};
 use crate::net::{Listener, Shareable, Socket, TcpConnection, platform};
 use crate::state::State;
 
@@ -150,11 +150,8 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn tcp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let listener = listener(&mut caller, id)?;
-    match listener.local_addr() {
-        Ok(address) => give_address(&mut caller, address, out),
-        Err(error) => fail(&mut caller, format!("the listener has no address: {error}"), out),
-    }
+    let address = listener(&mut caller, id)?.local_addr();
+    give_known_address(&mut caller, address, "the listener has no address", out)
 }
 
 async fn tcp_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i32) -> Result<i32> {
@@ -217,29 +214,13 @@ async fn tcp_connect(
 }
 
 fn tcp_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let stream = stream(&mut caller, id)?;
-    let address = stream.peer_addr();
-    give_stream_address(&mut caller, address, "peer's", out)
+    let address = stream(&mut caller, id)?.peer_addr();
+    give_known_address(&mut caller, address, "the stream's peer's address is unknown", out)
 }
 
 fn tcp_stream_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let stream = stream(&mut caller, id)?;
-    let address = stream.local_addr();
-    give_stream_address(&mut caller, address, "own", out)
-}
-
-fn give_stream_address(
-    caller: &mut Caller<'_, State>,
-    address: io::Result<SocketAddr>,
-    whose: &str,
-    out: i32,
-) -> Result<i32> {
-    match address {
-        Ok(address) => give_address(caller, address, out),
-        Err(error) => {
-            fail(caller, format!("the stream's {whose} address is unknown: {error}"), out)
-        }
-    }
+    let address = stream(&mut caller, id)?.local_addr();
+    give_known_address(&mut caller, address, "the stream's own address is unknown", out)
 }
 
 async fn tcp_write_vectored(
@@ -275,11 +256,8 @@ async fn tcp_write_vectored(
 pub(super) fn buffers(memory: &[u8], list: i32, count: i32) -> Result<Vec<IoSlice<'_>>> {
     let mut buffers = Vec::new();
     let mut room = IO_BYTES_MAX;
-    for [p0, p1, p2, p3, l0, l1, l2, l3] in
-        entries(memory, list, count)?.iter().take(LIST_ENTRIES_MAX)
-    {
-        let pointer = i32::from_le_bytes([*p0, *p1, *p2, *p3]);
-        let length = i32::from_le_bytes([*l0, *l1, *l2, *l3]);
+    for entry in entries(memory, list, count)?.iter().take(LIST_ENTRIES_MAX) {
+        let (pointer, length) = halves(*entry);
         let buffer = bytes(memory, pointer, length)?;
         let buffer = &buffer[..buffer.len().min(room)];
         if !buffer.is_empty() && buffers.len() < BUFFERS_MAX {

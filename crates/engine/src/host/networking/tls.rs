@@ -19,10 +19,10 @@ use crate::host::networking::dns::{NAME_BYTES_MAX, look_up};
 use crate::host::networking::tcp::{accept_failed, listen};
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, give, give_address,
-    permit, permit_resolve, shared,
+    give_known_address, permit, permit_resolve, shared,
 };
 use crate::host::{TIMED_OUT, fail};
-use crate::memory::{bytes, check, entries, split, text, unsigned, write_u64};
+use crate::memory::{bytes, check, entries, halves, split, text, unsigned, write_u64};
 use crate::net::tls_config::{self, Clients, Identity, PEM_BYTES_MAX};
 use crate::net::{HANDSHAKE_TIME_MAX, Shareable, TlsConnection, TlsListener};
 use crate::state::State;
@@ -208,9 +208,8 @@ fn authorities(memory: &[u8], (list, count): Range) -> Result<Told<Vec<&[u8]>>> 
             "a list of {length} authorities: at most {AUTHORITIES_MAX} can be"
         )));
     }
-    let texts = entries.iter().enumerate().map(|(index, [a0, a1, a2, a3, b0, b1, b2, b3])| {
-        let one = i32::from_le_bytes([*a0, *a1, *a2, *a3]);
-        let two = i32::from_le_bytes([*b0, *b1, *b2, *b3]);
+    let texts = entries.iter().enumerate().map(|(index, entry)| {
+        let (one, two) = halves(*entry);
         pem(one, two).or_else(|| pem(two, one)).ok_or_else(|| {
             format!(
                 "authority {index} is no PEM text: the entry's numbers are {} and {}, a pointer \
@@ -234,11 +233,8 @@ fn bounded(identity: &Identity<'_>, authorities: &[&[u8]]) -> Told<()> {
 }
 
 fn tls_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let listener = shared::<TlsListener>(&mut caller, id)?;
-    match listener.socket.local_addr() {
-        Ok(address) => give_address(&mut caller, address, out),
-        Err(error) => fail(&mut caller, format!("the listener has no address: {error}"), out),
-    }
+    let address = shared::<TlsListener>(&mut caller, id)?.socket.local_addr();
+    give_known_address(&mut caller, address, "the listener has no address", out)
 }
 
 async fn tls_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i32) -> Result<i32> {
@@ -347,9 +343,6 @@ impl Peer {
 }
 
 fn tls_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let stream = shared::<TlsConnection>(&mut caller, id)?;
-    match stream.tcp.peer_addr() {
-        Ok(address) => give_address(&mut caller, address, out),
-        Err(error) => fail(&mut caller, format!("the stream has no peer: {error}"), out),
-    }
+    let address = shared::<TlsConnection>(&mut caller, id)?.tcp.peer_addr();
+    give_known_address(&mut caller, address, "the stream has no peer", out)
 }

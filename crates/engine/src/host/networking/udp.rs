@@ -10,7 +10,7 @@ use wasmtime::{Caller, Linker, Result, format_err};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
-    give_address, give_count, link_timeout, permit, shared,
+    give_address, give_count, give_known_address, link_timeout, permit, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
@@ -170,11 +170,8 @@ fn bind(address: SocketAddr) -> io::Result<DatagramSocket> {
 }
 
 fn udp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
-    let socket = socket(&mut caller, id)?;
-    match socket.local_addr() {
-        Ok(address) => give_address(&mut caller, address, out),
-        Err(error) => fail(&mut caller, format!("the socket has no address: {error}"), out),
-    }
+    let address = socket(&mut caller, id)?.local_addr();
+    give_known_address(&mut caller, address, "the socket has no address", out)
 }
 
 fn udp_peer_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {
