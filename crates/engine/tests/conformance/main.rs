@@ -20,6 +20,7 @@ mod info;
 mod legacy;
 mod message;
 mod network_rights;
+mod network_rules;
 mod networking_dns;
 mod networking_ipv6;
 mod networking_listeners;
@@ -27,6 +28,7 @@ mod networking_options;
 mod networking_tcp;
 mod networking_tls;
 mod networking_tls_connect;
+mod networking_tls_streams;
 mod networking_tls_with;
 mod networking_udp;
 #[cfg(unix)]
