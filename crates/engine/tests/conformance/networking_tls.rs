@@ -1,4 +1,4 @@
-//! `lunatic::networking`: TLS listeners, handshakes and handles; what is common to tests of streams.
+//! `lunatic::networking`: TLS listeners, handshakes, handles; and what tests of streams need, too.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
