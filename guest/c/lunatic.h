@@ -2,7 +2,7 @@
  * exit reasons, names, timers, configurations, and calls in the wire format of guest/wire.md.
  *
  * What must stay true: plain C11 without macros that compute, so that other languages can read it;
- * nothing here allocates; what comes in is read with bounds, and never crashes the reader.
+ * only the argument of a process is allocated; what comes in is read with bounds, and never crashes the reader.
  * Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an end mark. abi/process.md says
  * what each function of the runtime does. */
 #ifndef LUNATIC_H
@@ -56,7 +56,7 @@ typedef struct lunatic_child {
 } lunatic_child;
 
 /* LUNATIC_FAILED if the node takes no more processes, or the configuration does not fit the module.
- * `config` is LUNATIC_OWN or of lunatic_config_empty. An argument has at most 65,536 bytes. */
+ * `config` is LUNATIC_OWN or of lunatic_config_empty. The argument is copied. */
 int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,
                       int64_t config, lunatic_child *child);
 
