@@ -22,6 +22,8 @@
 //! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
+//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`supervisor`]:
+//!   trees of processes that are restarted; [`sys`]: what all of these understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -30,6 +32,7 @@
 //! is a `static` or [`process_local!`]: no other process sees it.
 
 pub mod abi;
+mod behaviour;
 mod call;
 mod config;
 pub mod format;
@@ -43,7 +46,10 @@ pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod server;
 mod spawn;
+pub mod supervisor;
+pub mod sys;
 pub mod timer;
 
 pub use call::{CallError, call, call_tagged};
