@@ -1,8 +1,8 @@
 //! Who calls: the token with which a call is answered.
 //!
 //! What must stay true: in the body of a call the token of that call has no bytes, since the
-//! message has its reference before the body (`guest/wire.md`); everywhere else it is written whole,
-//! so that it can be handed on.
+//! message has its reference before the body (`guest/wire.md`); everywhere else it is written
+//! whole, so that it can be handed on.
 
 use core::cell::Cell;
 use core::fmt;

@@ -2,8 +2,8 @@
 //!
 //! What a supervisor does is data: a [`Supervisor`] with the [`ChildSpec`]s of its children. It
 //! follows OTP's: the order of start and stop, the three strategies, dynamic children
-//! (`simple_one_for_one`), restart types, intensity and period, shutdown with a timeout, significant
-//! children, and what happens when starts and restarts fail. A supervisor is a
+//! (`simple_one_for_one`), restart types, intensity and period, shutdown with a timeout,
+//! significant children, and what happens when starts and restarts fail. A supervisor is a
 //! [`Server`](crate::server::Server), so that system messages work on it, too.
 //!
 //! Reasons that differ from OTP's in their writing: where OTP gives
