@@ -1,7 +1,7 @@
 //! A directory in which some names lead elsewhere.
 //!
-//! Names are judged after symbolic links and `..` have been resolved, so that no other name leads to
-//! what a diverted one stands for; and what could make one afterwards (links, and moving what is
+//! Names are judged after symbolic links and `..` have been resolved, so that no other name leads
+//! to what a diverted one stands for; and what could make one afterwards (links, and moving what is
 //! diverted or may hold it) is refused with `Perm`. What lies under a diverted name on the disk is
 //! neither read nor changed.
 
