@@ -23,6 +23,7 @@ mod network_rule;
 mod pid;
 mod process;
 mod reason;
+mod redirect;
 mod rights;
 mod signal;
 mod timers;
@@ -43,6 +44,10 @@ pub use process::{
     Obituary, Process, Snapshot, TrapExit,
 };
 pub use reason::{ExitReason, Frame, Trap};
+pub use redirect::{
+    LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
+    Target, What,
+};
 pub use rights::Rights;
 pub use signal::Signal;
 pub use timers::{TimerKey, TimerQueue};

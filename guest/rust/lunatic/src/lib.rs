@@ -22,7 +22,8 @@
 //! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
-//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`supervisor`]:
+//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
+//!   machines, its `gen_statem`; [`supervisor`]:
 //!   trees of processes that are restarted; [`sys`]: what all of these understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
@@ -48,6 +49,7 @@ pub mod process;
 mod reason;
 pub mod server;
 mod spawn;
+pub mod statem;
 pub mod supervisor;
 pub mod sys;
 pub mod timer;
