@@ -23,6 +23,9 @@
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
 //! * [`net`]: sockets.
+//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
+//!   machines, its `gen_statem`; [`supervisor`]:
+//!   trees of processes that are restarted; [`sys`]: what all of these understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -31,6 +34,7 @@
 //! is a `static` or [`process_local!`]: no other process sees it.
 
 pub mod abi;
+mod behaviour;
 mod call;
 mod config;
 mod entry;
@@ -47,7 +51,11 @@ pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod server;
 mod spawn;
+pub mod statem;
+pub mod supervisor;
+pub mod sys;
 pub mod timer;
 
 pub use call::{CallError, call, call_tagged};
