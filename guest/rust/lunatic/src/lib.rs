@@ -25,7 +25,8 @@
 //! * [`net`]: sockets.
 //! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
 //!   machines, its `gen_statem`; [`supervisor`]:
-//!   trees of processes that are restarted; [`sys`]: what all of these understand.
+//!   trees of processes that are restarted; [`registry`]: keys and groups; [`sys`]: what all of
+//!   these understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -51,6 +52,7 @@ pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod registry;
 pub mod server;
 mod spawn;
 pub mod statem;
