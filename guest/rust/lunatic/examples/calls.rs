@@ -1,5 +1,5 @@
-//! What the library adds to a call: calls and answers by raw host functions and through the library,
-//! in turn, between the same two processes.
+//! What the library adds to a call: calls by raw host functions and through the library,
+//! in turn, with the same kind of server.
 //!
 //! ```sh
 //! cargo run --release --example calls
