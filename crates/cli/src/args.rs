@@ -47,7 +47,7 @@ pub enum Command {
     New(NewArgs),
 }
 
-/// Run a module or a Cargo project
+/// Run a module, a source file or a project
 ///
 /// Under `cargo test` (with `runner = "lunatic run"`) a module that exports Lunatic tests is
 /// tested, and what follows TARGET are the test harness's flags.
@@ -71,8 +71,8 @@ pub struct RunArgs {
     #[arg(long, hide = true)]
     pub bench: bool,
 
-    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml), then the
-    /// arguments for the guest
+    /// A .wasm or .wat file, a project (the directory of a Cargo.toml, package.json or Makefile),
+    /// or a source file (.c, .ts), then the arguments for the guest
     #[arg(value_names = ["TARGET", "ARGS"], required = true, num_args = 1..,
         trailing_var_arg = true)]
     pub target_and_args: Vec<OsString>,
@@ -85,15 +85,15 @@ pub struct RunArgs {
     pub build: BuildArgs,
 }
 
-/// Run the tests of a module or a Cargo project
+/// Run the tests of a module, a source file or a project
 ///
-/// A Cargo project's tests are built first. What follows TARGET are libtest's usual flags; see
+/// What is not a module is built first. What follows TARGET are libtest's usual flags; see
 /// `lunatic test TARGET --help`.
 #[derive(Args, Debug)]
 #[command(after_help = status::help())]
 pub struct TestArgs {
-    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml; the current
-    /// directory if none is given), then flags for the test harness
+    /// A .wasm or .wat file, a project (its directory; the current one if none is given) or a
+    /// source file, then flags for the test harness
     #[arg(value_names = ["TARGET", "FLAGS"], num_args = 0.., trailing_var_arg = true)]
     pub target_and_args: Vec<OsString>,
 

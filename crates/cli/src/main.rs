@@ -14,6 +14,7 @@ mod progress;
 mod project;
 mod report;
 mod runtime;
+mod sources;
 mod status;
 mod target;
 mod testing;
