@@ -10,6 +10,7 @@ mod bench;
 mod bench_network;
 mod bench_sides;
 mod bench_table;
+mod c_guests;
 mod check;
 mod compat;
 mod compat_build;
