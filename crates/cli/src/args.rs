@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::CliError;
 use crate::runtime::{self, NetworkRule};
@@ -111,12 +111,27 @@ pub struct TestArgs {
 #[derive(Args, Debug)]
 pub struct InitArgs {}
 
-/// Make a new Cargo project that runs on Lunatic
+/// Make a new project, in Rust or C
+///
+/// The library of the language is written into it, as source.
 #[derive(Args, Debug)]
 pub struct NewArgs {
-    /// The directory to make; its last part is the package's name
+    /// The language
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    pub lang: Language,
+
+    /// The directory to make; its last part is the project's name
     #[arg(value_name = "NAME")]
     pub path: PathBuf,
+}
+
+/// A language for which there is a library and a template.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Language {
+    /// A Cargo project.
+    Rust,
+    /// A Makefile.
+    C,
 }
 
 /// What the root process is given.

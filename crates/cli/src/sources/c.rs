@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::tool::{self, System, Tool};
-use super::{directory_of, does_not_build, module_path};
+use super::{BUILD, directory_of, does_not_build, module_path};
 use crate::error::CliError;
+use crate::library;
 
 /// What clang calls WebAssembly with WASI; older ones know no other name.
 const TARGET: &str = "wasm32-wasi";
@@ -30,16 +31,19 @@ struct Clang {
     sysroot: Option<PathBuf>,
 }
 
-/// Compiles a program of one file, together with the library that lies in `vendor/` beside it.
+/// Compiles a program of one file, together with the library: that in `vendor/` beside it if there
+/// is one, else the one that this command has.
 pub fn module(file: &Path) -> Result<PathBuf, CliError> {
     let clang = Clang::find()?;
     let module = module_path(file)?;
-    let mut command = clang.command();
-    command.args(["-O2", "-Wall"]).arg(file).arg("-o").arg(&module);
-    let library = directory_of(file).join("vendor").join("lunatic");
-    if library.is_dir() {
-        command.arg("-I").arg(&library).arg(library.join("lunatic.c"));
+    let mut library = directory_of(file).join("vendor").join("lunatic");
+    if !library.is_dir() {
+        library = directory_of(file).join(BUILD).join("lunatic");
+        library::write(library::C, &library)?;
     }
+    let mut command = clang.command();
+    command.args(["-O2", "-Wall", "-I"]).arg(&library);
+    command.arg(file).arg(library.join("lunatic.c")).arg("-o").arg(&module);
     tool::run(Tool::Clang, &mut command)?.or_error(|| does_not_build(file))?;
     Ok(module)
 }

@@ -32,7 +32,7 @@ impl Sources {
 pub fn module(sources: &Sources, quiet: bool) -> Result<PathBuf, CliError> {
     match sources {
         Sources::Npm(directory) => npm(directory, quiet),
-        Sources::Make(directory) => make(directory, quiet),
+        Sources::Make(directory) => make(directory),
         Sources::C(file) => c::module(file),
         Sources::AssemblyScript(file) => assembly_script(file),
     }
@@ -55,11 +55,9 @@ fn npm(directory: &Path, quiet: bool) -> Result<PathBuf, CliError> {
     only_module(directory, "package.json")
 }
 
-fn make(directory: &Path, quiet: bool) -> Result<PathBuf, CliError> {
+fn make(directory: &Path) -> Result<PathBuf, CliError> {
     let mut make = Command::new(Tool::Make.program());
-    if quiet {
-        make.arg("--silent");
-    }
+    make.args(["--silent", "--no-print-directory"]);
     c::export(&mut make)?;
     tool::run(Tool::Make, make.current_dir(directory))?.or_error(|| does_not_build(directory))?;
     only_module(directory, "Makefile")

@@ -140,3 +140,47 @@ fn a_directory_without_anything_to_build_lists_what_could_be_there() {
     sandbox.lunatic(&["run", "empty"]).expect_error(66, &["several .c files", "Makefile"]);
     sandbox.lunatic(&["run", "--release", "empty/a.c"]).expect_error(2, &["no Cargo project"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn from_new_to_run_and_test_in_c() {
+    if !clang() || Command::new("make").arg("--version").output().is_err() {
+        println!("SKIPPED: needs clang for WebAssembly, and make; next: apt-get install make");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let new = sandbox.lunatic(&["new", "--lang", "c", "hello"]);
+    assert_eq!((new.status, new.stdout.as_str()), (0, ""));
+    assert_eq!(
+        new.stderr,
+        "made the project `hello`. Next:\n  lunatic run hello\n  lunatic test hello\n"
+    );
+    sandbox.lunatic(&["--no-cache", "hello"]).expect(0, "Hello world, from another process!\n");
+    let test = sandbox.lunatic(&["test", "--no-cache", "hello"]);
+    assert_eq!((test.status, test.stderr.as_str()), (0, ""));
+    let (lines, time) = test.stdout.rsplit_once("; finished in ").expect("a summary");
+    assert_eq!(
+        lines,
+        "\nrunning 1 test\ntest a_process_greets ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 \
+         ignored; 0 measured; 0 filtered out"
+    );
+    assert!(time.ends_with("s\n\n"), "{time:?}");
+    let main = std::fs::read_to_string(sandbox.path().join("hello/main.c")).unwrap();
+    sandbox.write("hello/main.c", main.replace("another process!", "far away!"));
+    sandbox.lunatic(&["--no-cache", "hello"]).expect(0, "Hello world, from far away!\n");
+}
+
+#[test]
+fn a_single_file_in_c_has_the_library_at_hand() {
+    if !clang() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "a.c",
+        "#include <stdio.h>\n#include \"lunatic.h\"\n\
+         int main(void) { return puts(lunatic_is_alive(lunatic_self()) ? \"alive\" : \"dead\"); }\n",
+    );
+    let run = sandbox.lunatic(&["--no-cache", "a.c"]);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("alive\n", ""));
+}
