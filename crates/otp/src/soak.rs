@@ -23,6 +23,7 @@ use lunatic_model::{
 use lunatic_node::{Environment, Node, NodeOptions, Process};
 
 use crate::generator::Random;
+use crate::native::give_way;
 
 /// Processes that live at the same time.
 const PLACES: usize = 48;
@@ -245,7 +246,7 @@ impl Life {
                 let me = self.me.pid();
                 self.replace(|places| places.iter().position(|life| life.pid() == me));
             }
-            self.me.sleep(Duration::ZERO).await;
+            give_way().await;
         }
         self.count_up().await;
         ExitReason::Normal
