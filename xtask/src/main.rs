@@ -11,6 +11,7 @@ mod bench;
 mod bench_network;
 mod bench_sides;
 mod bench_table;
+mod c_guests;
 mod check;
 mod compat;
 mod compat_build;
@@ -18,6 +19,7 @@ mod demo;
 mod examples;
 mod examples_network;
 mod examples_web;
+mod guest_rust;
 mod guests;
 mod load;
 mod otp;
@@ -70,6 +72,11 @@ const CHORES: &[Chore] = &[
         name: "as",
         about: "the library for AssemblyScript: its tests and its README's listings [--release]",
         run: assemblyscript::run,
+    },
+    Chore {
+        name: "rust",
+        about: "tests of the Rust library for guests, and what small programs weigh [--release]",
+        run: guest_rust::run,
     },
     Chore {
         name: "bench",

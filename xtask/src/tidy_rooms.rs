@@ -19,6 +19,7 @@ struct Room {
 const MODEL: &str = "lunatic-model";
 const NODE: &str = "lunatic-node";
 const WASI: &str = "lunatic-wasi";
+const SINKS: &str = "lunatic-sinks";
 const SQLITE: &str = "lunatic-sqlite";
 const ENGINE: &str = "lunatic-engine";
 const RUNTIME: &str = "lunatic-runtime";
@@ -32,6 +33,7 @@ const ROOMS: &[Room] = &[
         packages: Some(&["crossbeam-deque", "smallvec", "thiserror", "tokio", "tracing"]),
     },
     Room { name: WASI, rooms: &[], packages: None },
+    Room { name: SINKS, rooms: &[], packages: None },
     Room { name: SQLITE, rooms: &[], packages: None },
     Room { name: ENGINE, rooms: &[MODEL, NODE, WASI, SQLITE], packages: None },
     Room {
@@ -39,7 +41,7 @@ const ROOMS: &[Room] = &[
         rooms: &[MODEL, NODE, WASI, ENGINE],
         packages: Some(&["tempfile", "thiserror"]),
     },
-    Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, ENGINE], packages: None },
+    Room { name: RUNTIME, rooms: &[MODEL, NODE, WASI, SINKS, ENGINE], packages: None },
     Room {
         name: "xtask",
         rooms: &[],
@@ -58,8 +60,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("libsqlite3-sys", &[SQLITE]),
     ("clap", &[RUNTIME]),
     ("anyhow", &[RUNTIME, "xtask"]),
-    ("hyper", &[RUNTIME]),
-    ("hyper-util", &[RUNTIME]),
+    ("hyper", &[RUNTIME, SINKS]),
+    ("hyper-util", &[RUNTIME, SINKS]),
     ("toml_edit", &[RUNTIME]),
     ("tracing-subscriber", &[RUNTIME]),
 ];

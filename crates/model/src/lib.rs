@@ -10,6 +10,8 @@
 //! of the old Lunatic ABI differs, `docs/semantics.md` lists it.
 #![forbid(unsafe_code)]
 
+mod bucket;
+mod budget;
 mod filter;
 mod flags;
 mod limits;
@@ -21,10 +23,13 @@ mod network_rule;
 mod pid;
 mod process;
 mod reason;
+mod redirect;
 mod rights;
 mod signal;
 mod timers;
 
+pub use bucket::Bucket;
+pub use budget::{Budget, Budgeted, Budgets, Policy, Scope};
 pub use filter::{Filter, Kinds, Pattern};
 pub use flags::{MemoryPolicy, Priority};
 pub use limits::{Limits, NodeLimits};
@@ -39,6 +44,10 @@ pub use process::{
     Obituary, Process, Snapshot, TrapExit,
 };
 pub use reason::{ExitReason, Frame, Trap};
+pub use redirect::{
+    LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
+    Target, What,
+};
 pub use rights::Rights;
 pub use signal::Signal;
 pub use timers::{TimerKey, TimerQueue};

@@ -82,8 +82,15 @@ impl Wasi {
             }));
         }
         let first_free = slots.len();
+        let mut config = config.clone();
+        if let Some(clock) = config.clock().for_process() {
+            config.set_clock(clock);
+        }
+        if let Some(random) = config.random().for_process() {
+            config.set_random(random);
+        }
         let origin = config.clock().monotonic();
-        Wasi { config: config.clone(), slots, first_free, origin }
+        Wasi { config, slots, first_free, origin }
     }
 
     /// What this state was made from.

@@ -17,10 +17,12 @@ use crate::types::{FileType, Metadata, NewTimes};
 
 pub mod capture;
 pub mod clock;
+pub mod divert;
 mod file;
 pub mod fs;
 pub(crate) mod platform;
 pub mod random;
+pub mod scripted;
 pub mod stdio;
 
 /// What an asynchronous provider method returns.
@@ -78,6 +80,10 @@ pub trait Clock: Send + Sync {
     /// Completes when [`Clock::monotonic`] has reached `deadline`; one far in the future may
     /// complete earlier: the caller looks at the clock again.
     fn sleep_until(&self, deadline: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// For a clock with a state that processes do not share: one for a process that begins.
+    fn for_process(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
 }
 
 /// Randomness fit for keys.
@@ -88,6 +94,10 @@ pub trait Random: Send + Sync {
     /// # Errors
     /// `Io` if the system has none.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Errno>;
+    /// For a source with a state that processes do not share: one for a process that begins.
+    fn for_process(&self) -> Option<Arc<dyn Random>> {
+        None
+    }
 }
 
 /// How to open something.

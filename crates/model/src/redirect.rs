@@ -1,0 +1,178 @@
+//! Redirections: what of a process goes where, and how that is written.
+//!
+//! `WHAT=WHERE` with options behind it, such as `stdout=null`, `clock=fixed:2026-01-01T00:00:00Z`
+//! or `file:log/*=elasticsearch:127.0.0.1:9200/logs,loss=drop-oldest`. **Invariant:** a value of
+//! [`Redirection`] makes sense: its target can stand for what it redirects. Nothing here opens
+//! anything; `docs/redirection.md` is the contract.
+
+use std::str::FromStr;
+
+pub use pattern::PathPattern;
+
+mod pattern;
+mod text;
+
+/// Bytes of a written redirection.
+pub const REDIRECTION_BYTES_MAX: usize = 4096;
+
+/// One redirection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redirection {
+    /// What is redirected.
+    pub what: What,
+    /// Where it goes, or comes from.
+    pub target: Target,
+    /// Options as they were written: a known name, and its value.
+    pub options: Vec<(SinkOption, u64)>,
+    /// What happens to a line for which a sink has no room.
+    pub loss: LossPolicy,
+}
+
+/// What can be redirected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Both clocks.
+    Clock,
+    /// Random numbers.
+    Random,
+    /// An environment variable.
+    Variable(String),
+    /// Files, by the names that the program uses.
+    Files(PathPattern),
+}
+
+/// Where it can go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Nowhere; for a variable: it is not there.
+    Null,
+    /// A file of the host.
+    File(String),
+    /// A text of the redirection's own.
+    Text(String),
+    /// A clock that stands at this time, in nanoseconds since 1970.
+    FixedTime(u64),
+    /// A clock that starts here and goes on by so many nanoseconds each time it is read.
+    SteppedTime(u64, u64),
+    /// A clock that shows these times one after the other, and then the last.
+    ScriptedTime(Vec<u64>),
+    /// Numbers that follow from this one.
+    Seed(u64),
+    /// Lines over TCP to `host:port`.
+    Tcp(String),
+    /// Syslog over TCP to `host:port`.
+    SyslogTcp(String),
+    /// Syslog over UDP to `host:port`.
+    SyslogUdp(String),
+    /// Elasticsearch at `host:port`, and the index.
+    Elasticsearch(String, String),
+}
+
+/// Numbers that options of sinks set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SinkOption {
+    /// Lines in the queue.
+    QueueLines,
+    /// Bytes in the queue.
+    QueueBytes,
+    /// Lines sent at once.
+    BatchLines,
+    /// Bytes sent at once.
+    BatchBytes,
+    /// Milliseconds for which a line waits for others.
+    BatchMilliseconds,
+    /// Milliseconds before the first repetition.
+    RetryMilliseconds,
+    /// Milliseconds between repetitions at most.
+    RetryMaxMilliseconds,
+}
+
+/// What happens to a line for which a sink has no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LossPolicy {
+    /// Its writer waits.
+    #[default]
+    Block,
+    /// It is dropped.
+    DropNewest,
+    /// The oldest is dropped.
+    DropOldest,
+}
+
+/// Why a text is no redirection.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RedirectionError {
+    /// Longer than [`REDIRECTION_BYTES_MAX`].
+    #[error("a redirection has at most {REDIRECTION_BYTES_MAX} bytes")]
+    TooLong,
+    /// Without an equals sign.
+    #[error("`{0}` is no redirection: write WHAT=WHERE, such as stdout=null")]
+    Form(String),
+    /// The part before the equals sign.
+    #[error(
+        "`{0}` cannot be redirected: there are stdin, stdout, stderr, clock, random, env:NAME and \
+         file:PATTERN"
+    )]
+    What(String),
+    /// The part behind it.
+    #[error("`{0}` is no target: {1}")]
+    Target(String, &'static str),
+    /// An option with a value that it cannot have.
+    #[error("the option `{0}` cannot have this value: {1}")]
+    Value(String, &'static str),
+    /// Both are known, but not for each other.
+    #[error("`{0}` cannot go to `{1}`: {2}")]
+    Unfit(String, String, &'static str),
+}
+
+impl FromStr for Redirection {
+    type Err = RedirectionError;
+
+    fn from_str(text: &str) -> Result<Redirection, RedirectionError> {
+        text::parse(text)
+    }
+}
+
+impl Target {
+    /// Whether it takes lines, from as many writers as there are.
+    pub fn is_sink(&self) -> bool {
+        matches!(
+            self,
+            Target::Tcp(_)
+                | Target::SyslogTcp(_)
+                | Target::SyslogUdp(_)
+                | Target::Elasticsearch(..)
+        )
+    }
+
+    /// Why it cannot stand for that, if so.
+    fn unfit(&self, what: &What) -> Option<&'static str> {
+        let fits = match what {
+            What::Stdin => matches!(self, Target::Null | Target::File(_) | Target::Text(_)),
+            What::Stdout | What::Stderr | What::Files(_) => {
+                matches!(self, Target::Null | Target::File(_)) || self.is_sink()
+            }
+            What::Clock => matches!(
+                self,
+                Target::FixedTime(_) | Target::SteppedTime(..) | Target::ScriptedTime(_)
+            ),
+            What::Random => matches!(self, Target::Seed(_)),
+            What::Variable(_) => matches!(self, Target::Null | Target::Text(_)),
+        };
+        (!fits).then_some(match what {
+            What::Stdin => "input comes from null, file: or text:",
+            What::Stdout | What::Stderr | What::Files(_) => {
+                "output goes to null, file:, tcp:, syslog: or elasticsearch:"
+            }
+            What::Clock => "a clock is fixed:, step: or script:",
+            What::Random => "random numbers come from seed:",
+            What::Variable(_) => "a variable is null or text:",
+        })
+    }
+}

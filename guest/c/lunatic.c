@@ -1,0 +1,405 @@
+/* The library behind lunatic.h: the imports, the entry of spawned processes, bodies, calls.
+ *
+ * What must stay true: structures that the runtime reads have the layout of abi/process.md; the only
+ * memory that is allocated is the argument of a process, once. */
+#include "lunatic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IMPORT(space, name) __attribute__((import_module("lunatic::" space), import_name(name)))
+
+IMPORT("process", "own_pid") extern void host_own_pid(lunatic_pid *);
+IMPORT("process", "is_alive") extern int32_t host_is_alive(uint64_t, uint64_t);
+IMPORT("process", "spawn_with") extern int32_t host_spawn(const void *, size_t, void *);
+IMPORT("process", "sleep_ms") extern void host_sleep(int64_t);
+IMPORT("process", "exit")
+extern void host_exit(uint64_t, uint64_t, int32_t, const void *, size_t);
+IMPORT("process", "exit_self") extern void host_exit_self(int32_t, const void *, size_t);
+IMPORT("process", "link_pid") extern void host_link(uint64_t, uint64_t, int64_t, int32_t);
+IMPORT("process", "unlink_pid") extern void host_unlink(uint64_t, uint64_t);
+IMPORT("process", "monitor_pid")
+extern void host_monitor(uint64_t, uint64_t, int32_t, lunatic_ref *);
+IMPORT("process", "demonitor") extern int32_t host_demonitor(uint64_t, uint64_t, int32_t);
+IMPORT("process", "alias") extern void host_alias(int32_t, lunatic_ref *);
+IMPORT("process", "unalias") extern int32_t host_unalias(uint64_t, uint64_t);
+IMPORT("process", "set_flag") extern int32_t host_set_flag(int32_t, int64_t, uint64_t *);
+IMPORT("process", "info") extern int32_t host_info(uint64_t, uint64_t, void *, size_t);
+IMPORT("process", "create_empty_config") extern int64_t host_config_empty(void);
+IMPORT("process", "drop_config") extern void host_config_drop(int64_t);
+IMPORT("process", "config_set_max_memory") extern void host_config_memory(int64_t, uint64_t);
+IMPORT("process", "config_set_max_fuel") extern void host_config_fuel(int64_t, uint64_t);
+IMPORT("process", "config_set_can_spawn_processes")
+extern void host_config_may_spawn(int64_t, int32_t);
+IMPORT("process", "config_allow_network")
+extern int32_t host_config_network(int64_t, int32_t, const char *, size_t, uint64_t *);
+IMPORT("error", "drop") extern void host_error_drop(uint64_t);
+IMPORT("message", "create_data") extern void host_create(int64_t, uint64_t);
+IMPORT("message", "write_data") extern size_t host_write(const void *, size_t);
+IMPORT("message", "read_data") extern size_t host_read(void *, size_t);
+IMPORT("message", "send_pid") extern int32_t host_send(uint64_t, uint64_t, int64_t);
+IMPORT("message", "send_name") extern int32_t host_send_name(const char *, size_t, int64_t);
+IMPORT("message", "send_alias")
+extern int32_t host_send_alias(uint64_t, uint64_t, int32_t, int64_t);
+IMPORT("message", "receive_with")
+extern int32_t host_receive(const void *, size_t, int32_t, int64_t, void *);
+IMPORT("registry", "register")
+extern int32_t host_register(const char *, size_t, uint64_t, uint64_t);
+IMPORT("registry", "unregister") extern int32_t host_unregister(const char *, size_t);
+IMPORT("timer", "start") extern int32_t host_timer(uint64_t, uint64_t, int64_t, lunatic_ref *);
+IMPORT("timer", "cancel") extern int32_t host_cancel(uint64_t, uint64_t, uint64_t *);
+
+_Static_assert(sizeof(lunatic_pattern) == 48, "a pattern is as abi/process.md says");
+_Static_assert(sizeof(lunatic_message) == 64, "a header is as abi/process.md says");
+
+extern void __wasm_call_ctors(void);
+extern void __wasm_call_dtors(void);
+
+/* ---- processes ---- */
+
+static const char ENTRY[] = "lunatic_c_entry";
+
+/* Where a spawned process begins: `entry` is an index into the table of functions. */
+__attribute__((export_name("lunatic_c_entry"))) void lunatic_c_entry(int32_t entry);
+
+/* Waits for the argument; a parent that is gone will not send it. */
+static lunatic_message receive_argument(void) {
+    lunatic_message message;
+    lunatic_pattern wanted[2] = {{.kinds = LUNATIC_TAKE_MESSAGE, .equal = LUNATIC_BY_TAG,
+                                  .tag = LUNATIC_TAG_ARGUMENT},
+                                 {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF}};
+    if (lunatic_receive(wanted, 1, 0, &message)) return message;
+    uint8_t info[96] = {0};
+    lunatic_pid self = lunatic_self(), parent;
+    host_info(self.node, self.id, info, sizeof info);
+    memcpy(&parent, info + 40, sizeof parent);
+    wanted[1].reference = lunatic_monitor(parent);
+    lunatic_receive(wanted, 2, LUNATIC_FOREVER, &message);
+    if (message.kind == LUNATIC_IS_DOWN) lunatic_exit_self((int32_t)LUNATIC_NOPROC, NULL, 0);
+    lunatic_demonitor(wanted[1].reference);
+    return message;
+}
+
+void lunatic_c_entry(int32_t entry) {
+    __wasm_call_ctors();
+    lunatic_message message = receive_argument();
+    size_t length = (size_t)message.length;
+    uint8_t *argument = NULL;
+    if (length > 0) {
+        argument = (uint8_t *)malloc(length);
+        if (argument == NULL) abort();
+        length = host_read(argument, length);
+    }
+    ((lunatic_entry)entry)(argument, length);
+    __wasm_call_dtors();
+}
+
+int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,
+                      int64_t config, lunatic_child *child) {
+    struct {
+        uint32_t flags, priority;
+        int64_t config, module;
+        const char *name;
+        size_t name_length;
+        const void *parameters;
+        size_t parameters_length;
+        int64_t tag;
+    } options = {flags, 0, config, LUNATIC_OWN, ENTRY, sizeof ENTRY - 1, NULL, 17, 0};
+    _Static_assert(sizeof options == 48, "options are as abi/process.md says");
+    uint8_t parameter[17] = {0x7F};
+    int32_t index = (int32_t)entry;
+    memcpy(parameter + 1, &index, sizeof index);
+    options.parameters = parameter;
+    uint64_t result[4] = {0};
+    if (host_spawn(&options, sizeof options, result) != LUNATIC_OK) {
+        host_error_drop(result[0]);
+        return LUNATIC_FAILED;
+    }
+    memcpy(child, result, sizeof *child);
+    lunatic_send(child->pid, LUNATIC_TAG_ARGUMENT, argument, length, LUNATIC_FOREVER);
+    return LUNATIC_OK;
+}
+
+lunatic_pid lunatic_self(void) {
+    lunatic_pid pid;
+    host_own_pid(&pid);
+    return pid;
+}
+
+bool lunatic_is_alive(lunatic_pid pid) { return host_is_alive(pid.node, pid.id) == 1; }
+
+void lunatic_sleep(int64_t milliseconds) { host_sleep(milliseconds); }
+
+void lunatic_exit(lunatic_pid pid, int32_t kind, const void *data, size_t length) {
+    host_exit(pid.node, pid.id, kind, data, length);
+}
+
+void lunatic_exit_self(int32_t kind, const void *data, size_t length) {
+    host_exit_self(kind, data, length);
+    __builtin_trap();
+}
+
+void lunatic_link(lunatic_pid pid, int64_t tag) { host_link(pid.node, pid.id, tag, 0); }
+
+void lunatic_unlink(lunatic_pid pid) { host_unlink(pid.node, pid.id); }
+
+static lunatic_ref monitor_with(lunatic_pid pid, int32_t flags) {
+    lunatic_ref monitor;
+    host_monitor(pid.node, pid.id, flags, &monitor);
+    return monitor;
+}
+
+lunatic_ref lunatic_monitor(lunatic_pid pid) { return monitor_with(pid, 0); }
+
+bool lunatic_demonitor(lunatic_ref monitor) {
+    return host_demonitor(monitor.node, monitor.id, 1) == 1;
+}
+
+lunatic_ref lunatic_alias(bool once) {
+    lunatic_ref alias;
+    host_alias(once ? 1 : 0, &alias);
+    return alias;
+}
+
+bool lunatic_unalias(lunatic_ref alias) { return host_unalias(alias.node, alias.id) == 1; }
+
+void lunatic_trap_exit(bool on) {
+    uint64_t before;
+    host_set_flag(0, on ? 1 : 0, &before);
+}
+
+/* Replaces that of the C library: an assertion that fails is a reason with a text. */
+_Noreturn void __assert_fail(const char *said, const char *file, int line, const char *function);
+
+static size_t append(char *text, size_t at, size_t room, const char *more) {
+    while (*more != 0 && at < room) text[at++] = *more++;
+    return at;
+}
+
+_Noreturn void __assert_fail(const char *said, const char *file, int line, const char *function) {
+    char text[512], digits[12];
+    size_t at = append(text, 0, sizeof text, "panicked at "), digit = sizeof digits - 1;
+    digits[digit] = 0;
+    do {
+        digits[--digit] = (char)('0' + line % 10);
+        line /= 10;
+    } while (line > 0);
+    at = append(text, at, sizeof text, file);
+    at = append(text, at, sizeof text, ":");
+    at = append(text, at, sizeof text, digits + digit);
+    at = append(text, at, sizeof text, ":1: assertion failed: ");
+    at = append(text, at, sizeof text, said);
+    at = append(text, at, sizeof text, "\nin ");
+    at = append(text, at, sizeof text, function);
+    lunatic_exit_self(LUNATIC_ERROR, text, at);
+}
+
+/* ---- messages ---- */
+
+static void draft(int64_t tag, const void *data, size_t length) {
+    host_create(tag, length);
+    if (length > 0) host_write(data, length);
+}
+
+bool lunatic_send(lunatic_pid pid, int64_t tag, const void *data, size_t length, int64_t timeout) {
+    draft(tag, data, length);
+    return host_send(pid.node, pid.id, timeout) == LUNATIC_OK;
+}
+
+int32_t lunatic_send_name(const char *name, int64_t tag, const void *data, size_t length,
+                          int64_t timeout) {
+    draft(tag, data, length);
+    return host_send_name(name, strlen(name), timeout);
+}
+
+bool lunatic_send_alias(lunatic_ref alias, int64_t tag, const void *data, size_t length,
+                        int64_t timeout) {
+    draft(tag, data, length);
+    return host_send_alias(alias.node, alias.id, 0, timeout) == LUNATIC_OK;
+}
+
+bool lunatic_receive(const lunatic_pattern *patterns, size_t count, int64_t timeout,
+                     lunatic_message *message) {
+    return host_receive(patterns, count, 0, timeout, message) == LUNATIC_OK;
+}
+
+size_t lunatic_read(void *place, size_t room) { return host_read(place, room); }
+
+/* ---- names and timers ---- */
+
+bool lunatic_register(const char *name, lunatic_pid pid) {
+    return host_register(name, strlen(name), pid.node, pid.id) == LUNATIC_OK;
+}
+
+bool lunatic_unregister(const char *name) {
+    return host_unregister(name, strlen(name)) == LUNATIC_OK;
+}
+
+lunatic_ref lunatic_send_after(lunatic_pid pid, int64_t tag, const void *data, size_t length,
+                               int64_t milliseconds) {
+    lunatic_ref timer;
+    draft(tag, data, length);
+    host_timer(pid.node, pid.id, milliseconds, &timer);
+    return timer;
+}
+
+bool lunatic_cancel(lunatic_ref timer) {
+    uint64_t left;
+    return host_cancel(timer.node, timer.id, &left) == LUNATIC_OK;
+}
+
+/* ---- configurations ---- */
+
+int64_t lunatic_config_empty(void) { return host_config_empty(); }
+
+void lunatic_config_drop(int64_t config) { host_config_drop(config); }
+
+void lunatic_config_memory(int64_t config, uint64_t bytes) { host_config_memory(config, bytes); }
+
+void lunatic_config_fuel(int64_t config, uint64_t units) { host_config_fuel(config, units); }
+
+void lunatic_config_may_spawn(int64_t config, bool may) { host_config_may_spawn(config, may); }
+
+bool lunatic_config_network(int64_t config, bool bind, const char *rule) {
+    uint64_t error = 0;
+    if (host_config_network(config, bind, rule, strlen(rule), &error) == LUNATIC_OK) return true;
+    host_error_drop(error);
+    return false;
+}
+
+/* ---- bodies ---- */
+
+lunatic_writer lunatic_write_to(void *place, size_t room) {
+    lunatic_writer writer = {(uint8_t *)place, room, 0, false};
+    return writer;
+}
+
+void lunatic_put_u8(lunatic_writer *writer, uint8_t value) {
+    writer->bad = writer->bad || writer->length == writer->room;
+    if (!writer->bad) writer->place[writer->length++] = value;
+}
+
+void lunatic_put_unsigned(lunatic_writer *writer, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) lunatic_put_u8(writer, (uint8_t)(value | 0x80));
+    lunatic_put_u8(writer, (uint8_t)value);
+}
+
+void lunatic_put_signed(lunatic_writer *writer, int64_t value) {
+    uint64_t twice = (uint64_t)value << 1;
+    lunatic_put_unsigned(writer, value < 0 ? ~twice : twice);
+}
+
+void lunatic_put_bytes(lunatic_writer *writer, const void *bytes, size_t length) {
+    lunatic_put_unsigned(writer, length);
+    writer->bad = writer->bad || length > writer->room - writer->length;
+    if (writer->bad || length == 0) return;
+    memcpy(writer->place + writer->length, bytes, length);
+    writer->length += length;
+}
+
+void lunatic_put_pid(lunatic_writer *writer, lunatic_pid pid) {
+    lunatic_put_unsigned(writer, pid.node);
+    lunatic_put_unsigned(writer, pid.id);
+}
+
+lunatic_reader lunatic_read_from(const void *place, size_t length) {
+    lunatic_reader reader = {(const uint8_t *)place, length, 0, false};
+    return reader;
+}
+
+uint8_t lunatic_get_u8(lunatic_reader *reader) {
+    reader->bad = reader->bad || reader->at == reader->length;
+    return reader->bad ? 0 : reader->place[reader->at++];
+}
+
+bool lunatic_get_bool(lunatic_reader *reader) {
+    uint8_t value = lunatic_get_u8(reader);
+    reader->bad = reader->bad || value > 1;
+    return !reader->bad && value == 1;
+}
+
+uint64_t lunatic_get_unsigned(lunatic_reader *reader, uint64_t max) {
+    uint64_t value = 0;
+    for (uint32_t shift = 0; shift < 64; shift += 7) {
+        /* A group that begins above the largest value is one too many, even if it is zero. */
+        if (shift > 0 && max >> shift == 0) break;
+        uint64_t byte = lunatic_get_u8(reader), bits = byte & 0x7F;
+        if (reader->bad || bits > max >> shift) break;
+        value |= bits << shift;
+        if (byte < 0x80) {
+            if (value <= max) return value;
+            break;
+        }
+    }
+    reader->bad = true;
+    return 0;
+}
+
+int64_t lunatic_get_signed(lunatic_reader *reader, int64_t max) {
+    uint64_t twice = lunatic_get_unsigned(reader, (uint64_t)max * 2 + 1);
+    return (int64_t)(twice >> 1) ^ -(int64_t)(twice & 1);
+}
+
+const uint8_t *lunatic_get_bytes(lunatic_reader *reader, size_t *length) {
+    *length = (size_t)lunatic_get_unsigned(reader, UINT32_MAX);
+    reader->bad = reader->bad || *length > reader->length - reader->at;
+    if (reader->bad) {
+        *length = 0;
+        return NULL;
+    }
+    const uint8_t *bytes = reader->place + reader->at;
+    reader->at += *length;
+    return bytes;
+}
+
+lunatic_pid lunatic_get_pid(lunatic_reader *reader) {
+    lunatic_pid pid;
+    pid.node = lunatic_get_unsigned(reader, UINT64_MAX);
+    pid.id = lunatic_get_unsigned(reader, UINT64_MAX);
+    return pid;
+}
+
+bool lunatic_read_all(const lunatic_reader *reader) {
+    return !reader->bad && reader->at == reader->length;
+}
+
+/* ---- calls ---- */
+
+lunatic_reply lunatic_call(lunatic_pid server, const void *request, size_t length, void *place,
+                           size_t room, int64_t timeout) {
+    lunatic_reply reply = {LUNATIC_TIMEOUT, 0, 0};
+    lunatic_message message;
+    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_MESSAGE | LUNATIC_TAKE_DOWN,
+                              .equal = LUNATIC_BY_REF};
+    wanted.reference = monitor_with(server, 3);
+    draft(LUNATIC_TAG_CALL, &wanted.reference, sizeof wanted.reference);
+    if (length > 0) host_write(request, length);
+    bool sent = host_send(server.node, server.id, timeout) == LUNATIC_OK;
+    if (!sent || !lunatic_receive(&wanted, 1, timeout, &message)) {
+        lunatic_demonitor(wanted.reference);
+        /* The reply may have come in between; one that comes later vanishes with the alias. */
+        if (!lunatic_receive(&wanted, 1, 0, &message)) return reply;
+    }
+    if (message.kind == LUNATIC_IS_DOWN) {
+        reply.result = LUNATIC_DOWN;
+        reply.reason = message.reason;
+        return reply;
+    }
+    reply.result = LUNATIC_OK;
+    reply.length = (size_t)message.length;
+    host_read(place, room);
+    return reply;
+}
+
+void lunatic_cast(lunatic_pid server, const void *request, size_t length) {
+    lunatic_send(server, LUNATIC_TAG_CAST, request, length, LUNATIC_FOREVER);
+}
+
+bool lunatic_caller(const lunatic_message *message, lunatic_ref *caller) {
+    if (message->kind != LUNATIC_IS_MESSAGE || message->tag != LUNATIC_TAG_CALL) return false;
+    return host_read(caller, sizeof *caller) == sizeof *caller;
+}
+
+void lunatic_answer(lunatic_ref caller, const void *reply, size_t length) {
+    lunatic_send_alias(caller, LUNATIC_TAG_REPLY, reply, length, LUNATIC_FOREVER);
+}

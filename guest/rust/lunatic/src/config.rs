@@ -1,0 +1,224 @@
+//! What a child may do, and modules that it may run.
+//!
+//! A configuration grants nothing at first; what a child really gets is never more than its parent
+//! has. `abi/config.md` has the rules.
+
+use core::fmt;
+use std::error::Error;
+
+use crate::abi;
+use crate::host_error::HostError;
+
+/// What a child is given. Made empty; each method adds something.
+///
+/// ```
+/// use lunatic::Config;
+///
+/// let config = Config::new()
+///     .unwrap()
+///     .memory_max(4 << 20)
+///     .env("MODE", "quiet")
+///     .allow_connect("tcp:127.0.0.1:8000-8999")
+///     .unwrap();
+/// # let _ = config;
+/// ```
+#[derive(Debug)]
+pub struct Config {
+    id: u64,
+}
+
+/// The process has no right to make configurations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConfigDenied;
+
+impl fmt::Display for ConfigDenied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the process may not make configurations; its parent's `can_create_configs` \
+                     would have allowed it",
+        )
+    }
+}
+
+impl Error for ConfigDenied {}
+
+impl Config {
+    /// A configuration that grants nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the process may not make configurations.
+    pub fn new() -> Result<Config, ConfigDenied> {
+        // SAFETY: no pointers.
+        let id = unsafe { abi::process::create_empty_config() };
+        u64::try_from(id).map(|id| Config { id }).map_err(|_| ConfigDenied)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// At most so many bytes of memory.
+    #[must_use]
+    pub fn memory_max(self, bytes: u64) -> Config {
+        // SAFETY: no pointers, here and below where there are none.
+        unsafe { abi::process::config_set_max_memory(self.id, bytes) };
+        self
+    }
+
+    /// At most so many units of fuel, each of 100,000 instructions or so.
+    #[must_use]
+    pub fn fuel_max(self, units: u64) -> Config {
+        // SAFETY: no pointers.
+        unsafe { abi::process::config_set_max_fuel(self.id, units) };
+        self
+    }
+
+    /// Whether the child may compile modules.
+    #[must_use]
+    pub fn can_compile_modules(self, flag: bool) -> Config {
+        // SAFETY: no pointers.
+        unsafe { abi::process::config_set_can_compile_modules(self.id, flag.into()) };
+        self
+    }
+
+    /// Whether the child may make configurations.
+    #[must_use]
+    pub fn can_create_configs(self, flag: bool) -> Config {
+        // SAFETY: no pointers.
+        unsafe { abi::process::config_set_can_create_configs(self.id, flag.into()) };
+        self
+    }
+
+    /// Whether the child may spawn.
+    #[must_use]
+    pub fn can_spawn(self, flag: bool) -> Config {
+        // SAFETY: no pointers.
+        unsafe { abi::process::config_set_can_spawn_processes(self.id, flag.into()) };
+        self
+    }
+
+    /// An argument of the command line.
+    #[must_use]
+    pub fn arg(self, argument: &str) -> Config {
+        // SAFETY: the text lives during the call.
+        unsafe {
+            abi::wasi::config_add_command_line_argument(self.id, argument.as_ptr(), argument.len());
+        }
+        self
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub fn env(self, name: &str, value: &str) -> Config {
+        // SAFETY: the texts live during the call.
+        unsafe {
+            abi::wasi::config_add_environment_variable(
+                self.id,
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            );
+        }
+        self
+    }
+
+    /// A directory of this process, under the same name. One that does not exist is an error of the
+    /// spawn.
+    #[must_use]
+    pub fn dir(self, directory: &str) -> Config {
+        // SAFETY: the text lives during the call.
+        unsafe {
+            abi::wasi::config_preopen_dir(self.id, directory.as_ptr(), directory.len());
+        }
+        self
+    }
+
+    /// What the child may connect to: `PROTOCOL:ADDRESSES:PORTS`, such as `tcp:10.0.0.0/8:443` or
+    /// `*`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such rule, or one too many (64).
+    pub fn allow_connect(self, rule: &str) -> Result<Config, HostError> {
+        self.allow(0, rule)
+    }
+
+    /// What the child may listen at, written as for [`allow_connect`](Config::allow_connect).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn allow_bind(self, rule: &str) -> Result<Config, HostError> {
+        self.allow(1, rule)
+    }
+
+    fn allow(self, access: u32, rule: &str) -> Result<Config, HostError> {
+        let mut place = 0;
+        // SAFETY: the text lives during the call; the place has eight bytes.
+        let result = unsafe {
+            abi::process::config_allow_network(
+                self.id,
+                access,
+                rule.as_ptr(),
+                rule.len(),
+                &raw mut place,
+            )
+        };
+        HostError::check(result, place)?;
+        Ok(self)
+    }
+
+    /// Whether the child may look up names of hosts.
+    #[must_use]
+    pub fn allow_resolve(self, flag: bool) -> Config {
+        // SAFETY: no pointers.
+        unsafe { abi::process::config_allow_resolve(self.id, flag.into()) };
+        self
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: the id is this value's, and is not used again.
+        unsafe { abi::process::drop_config(self.id) }
+    }
+}
+
+/// A compiled module, to spawn processes from: see
+/// [`Spawn::spawn_export`](crate::Spawn::spawn_export).
+#[derive(Debug)]
+pub struct Module {
+    id: u64,
+}
+
+impl Module {
+    /// Compiles a module from the bytes of a `.wasm` file.
+    ///
+    /// # Errors
+    ///
+    /// If it is no module, or the process may not compile.
+    pub fn compile(wasm: &[u8]) -> Result<Module, HostError> {
+        let mut place = 0;
+        // SAFETY: the bytes live during the call; the place has eight bytes.
+        let result =
+            unsafe { abi::process::compile_module(wasm.as_ptr(), wasm.len(), &raw mut place) };
+        if result == -1 {
+            return Err(HostError::new("the process may not compile modules"));
+        }
+        HostError::check(result, place)?;
+        Ok(Module { id: place })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: the id is this value's, and is not used again.
+        unsafe { abi::process::drop_module(self.id) }
+    }
+}

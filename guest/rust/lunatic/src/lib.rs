@@ -1,0 +1,97 @@
+//! Erlang-like processes for WebAssembly programs in Rust, on the runtime
+//! [Lunatic](https://github.com/lunatic-solutions/lunatic).
+//!
+//! A process is an instance of the program with a memory of its own. Spawning one takes
+//! microseconds; a crash never leaves it, and others hear of it. All code is plain blocking code.
+//!
+//! ```
+//! use lunatic::{ExitReason, Mailbox, spawn_monitor};
+//!
+//! let mailbox = Mailbox::<String>::new();
+//! let (_, monitor) = spawn_monitor(mailbox.this(), |parent, _: Mailbox<()>| {
+//!     parent.send("hello from another process".to_owned());
+//! });
+//! assert_eq!(mailbox.receive().unwrap(), "hello from another process");
+//! assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+//! ```
+//!
+//! # Where to find what
+//!
+//! * [`spawn`], [`spawn_link`], [`spawn_monitor`], and [`Spawn`] with all options.
+//! * [`Mailbox`] and [`Process`]: typed messages; [`format`] says how they are written.
+//! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
+//!   itself; [`register`] and [`whereis`] for names.
+//! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
+//! * [`net`]: sockets.
+//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
+//!   machines, its `gen_statem`; [`supervisor`]:
+//!   trees of processes that are restarted; [`registry`]: keys and groups; [`sys`]: what all of
+//!   these understand.
+//! * [`Config`]: what a child may do. [`Module`]: code in other languages.
+//! * [`logger`], [`panic`]: what people see.
+//! * [`message`] and [`abi`]: what all of this is built on.
+//!
+//! Files, clocks, randomness, arguments and environment are std's. State that belongs to a process
+//! is a `static` or [`process_local!`]: no other process sees it.
+
+pub mod abi;
+mod behaviour;
+mod call;
+mod config;
+mod entry;
+mod envelope;
+pub mod format;
+mod host_error;
+mod info;
+pub mod logger;
+mod mailbox;
+pub mod message;
+pub mod net;
+mod output;
+pub mod panic;
+mod pid;
+pub mod process;
+mod reason;
+pub mod registry;
+pub mod server;
+mod spawn;
+pub mod statem;
+pub mod supervisor;
+pub mod sys;
+pub mod timer;
+
+pub use call::{CallError, call, call_tagged};
+pub use config::{Config, ConfigDenied, Module};
+#[doc(hidden)]
+pub use entry::run_main;
+pub use entry::{Outcome, argument};
+pub use format::{Bytes, Format, Postcard, Raw};
+pub use host_error::HostError;
+pub use info::{Info, Status};
+pub use lunatic_macros::{main, test};
+pub use mailbox::{Mailbox, Process, Received};
+pub use message::{DecodeError, Down, Exit, ReceiveError, SendError};
+pub use pid::{Pid, Ref};
+pub use process::{Alias, Monitor, RegisterError, exit, register, sleep, unregister, whereis};
+pub use reason::ExitReason;
+pub use spawn::{Spawn, SpawnError, spawn, spawn_link, spawn_monitor};
+
+/// State that belongs to the process: std's `thread_local!`, since each process has its own.
+pub use std::thread_local as process_local;
+
+use message::Destination;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Sends a plain message in the format of the libraries to a pid, a name or an alias, of which no
+/// type is known.
+///
+/// # Errors
+///
+/// If nobody has the name, or the message cannot be written.
+pub fn send<'a, M: Serialize + DeserializeOwned>(
+    to: impl Into<Destination<'a>>,
+    message: M,
+) -> Result<(), SendError> {
+    message::send::<M, Postcard>(to.into(), message::tag::NONE, &message, None)
+}

@@ -1,0 +1,72 @@
+//! Logging through the facade `log`: lines on standard error with pid and target.
+//!
+//! Each process has a memory of its own, so it needs a logger of its own: children are given the
+//! place of the function that sets theirs up. Programs that do not log do not pay for it.
+
+use core::cell::Cell;
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+use crate::pid::Pid;
+
+thread_local! {
+    /// The function that sets up a child, and the level, as one number; 0 without a logger.
+    static INHERITED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Levels of the facade, with "off".
+const LEVELS: usize = 8;
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let (level, target) = (record.level(), record.target());
+            eprintln!("{level:5} {} {target}: {}", Pid::this(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Logs to standard error from now on: what is as important as `level`, or more; also in all
+/// processes that are spawned from here.
+///
+/// ```
+/// lunatic::logger::init(log::LevelFilter::Info);
+/// log::info!("this is seen");
+/// log::debug!("this is not");
+/// ```
+pub fn init(level: LevelFilter) {
+    let setup: fn(usize) = set_up;
+    INHERITED.set(setup as usize * LEVELS + level as usize);
+    set_up(level as usize);
+}
+
+fn set_up(level: usize) {
+    // A logger that the program has set itself stays.
+    let _ = log::set_logger(&Logger);
+    let level = LevelFilter::iter().nth(level).unwrap_or(LevelFilter::Off);
+    log::set_max_level(level);
+}
+
+/// What a child is given.
+pub(crate) fn inherited() -> usize {
+    INHERITED.get()
+}
+
+/// Sets up a child as its parent is.
+#[cfg(target_family = "wasm")]
+pub(crate) fn inherit(inherited: usize) {
+    if inherited != 0 {
+        INHERITED.set(inherited);
+        // SAFETY: `init` made the number of a function of this type, in the same module.
+        let setup: fn(usize) = unsafe { core::mem::transmute(inherited / LEVELS) };
+        setup(inherited % LEVELS);
+    }
+}

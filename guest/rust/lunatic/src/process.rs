@@ -1,0 +1,396 @@
+//! What a process does with itself and with others: ends, links, monitors, flags, names.
+
+use core::fmt;
+use std::error::Error;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::abi;
+use crate::host_error::HostError;
+use crate::mailbox::Process;
+use crate::message::{self, Down, Pattern};
+use crate::pid::{Pair, Pid, Ref};
+use crate::reason::ExitReason;
+
+/// Ends the process that runs, with this reason. Linked processes and monitors hear of it.
+/// Destructors do not run; what the process has is given back by the runtime.
+pub fn exit(reason: ExitReason) -> ! {
+    let (kind, data) = reason.parts_to_give();
+    // SAFETY: the data lives during the call, which does not come back.
+    unsafe { abi::process::exit_self(kind, data.as_ptr(), data.len()) };
+    unreachable!("the runtime ends a process that exits")
+}
+
+/// Waits. Messages that come meanwhile stay in the mailbox.
+pub fn sleep(time: Duration) {
+    // SAFETY: no pointers.
+    unsafe { abi::process::sleep_ms(message::milliseconds(Some(time))) }
+}
+
+/// All processes of the environment at one moment.
+pub fn all() -> Vec<Pid> {
+    let mut pids: Vec<Pair> = Vec::new();
+    loop {
+        let room = pids.len();
+        // SAFETY: there is room for so many pairs.
+        let there = unsafe { abi::process::processes(pids.as_mut_ptr().cast(), room) };
+        if there <= room {
+            pids.truncate(there);
+            return pids.into_iter().map(Pid::from).collect();
+        }
+        // Some may be spawned until the next look.
+        pids.resize(there + there / 8 + 8, [0; 2]);
+    }
+}
+
+/// Whether exits of linked processes become messages instead of ending this one. Gives what was
+/// before.
+pub fn trap_exit(on: bool) -> bool {
+    set_flag(0, on.into()).is_ok_and(|before| before != 0)
+}
+
+/// Who runs first among processes that are ready.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u32)]
+pub enum Priority {
+    /// After the others, seven times of eight.
+    Low = 0,
+    /// As most are.
+    #[default]
+    Normal = 1,
+    /// Before these.
+    High = 2,
+    /// Before all.
+    Max = 3,
+}
+
+impl Priority {
+    fn from_number(number: u64) -> Priority {
+        match number {
+            0 => Priority::Low,
+            2 => Priority::High,
+            3 => Priority::Max,
+            _ => Priority::Normal,
+        }
+    }
+}
+
+/// Sets the priority of the process that runs. Gives what was before.
+pub fn set_priority(priority: Priority) -> Priority {
+    set_flag(1, priority as u64).map_or(Priority::Normal, Priority::from_number)
+}
+
+/// Whether the process ends when it is at its limit of memory (OTP's `max_heap_size`), instead of
+/// being refused more. Gives what was before.
+pub fn end_at_memory_limit(on: bool) -> bool {
+    set_flag(2, on.into()).is_ok_and(|before| before != 0)
+}
+
+/// Sets a limit of memory for the process that runs, in bytes, for later growth. Gives what was
+/// before.
+///
+/// # Errors
+///
+/// If it is 0, or more than the process was given.
+pub fn set_memory_max(bytes: u64) -> Result<u64, HostError> {
+    set_flag(3, bytes)
+}
+
+fn set_flag(flag: u32, value: u64) -> Result<u64, HostError> {
+    let mut place = 0;
+    // SAFETY: the place has eight bytes.
+    let result = unsafe { abi::process::set_flag(flag, value, &raw mut place) };
+    HostError::check(result, place)?;
+    Ok(place)
+}
+
+/// Sets the text by which people know this process; an empty one takes it away. At most 4,096
+/// bytes; the rest is cut off.
+pub fn set_label(label: &str) {
+    let label = &label[..label.floor_char_boundary(4096)];
+    // SAFETY: the text lives during the call.
+    unsafe { abi::process::set_label(label.as_ptr(), label.len()) }
+}
+
+impl Pid {
+    /// The process that runs.
+    pub fn this() -> Pid {
+        let mut pair: Pair = [0; 2];
+        // SAFETY: the place has 16 bytes.
+        unsafe { abi::process::own_pid(pair.as_mut_ptr()) };
+        pair.into()
+    }
+
+    /// Whether the process exists. If it is ending, waits until everybody has been told.
+    pub fn is_alive(self) -> bool {
+        // SAFETY: no pointers.
+        unsafe { abi::process::is_alive(self.node(), self.id()) != 0 }
+    }
+
+    /// Asks the process to exit, as Erlang's `exit/2`: it ends, or gets a message if it traps
+    /// exits. [`ExitReason::Normal`] ends nobody but oneself.
+    pub fn exit(self, reason: ExitReason) {
+        let (kind, data) = reason.parts_to_give();
+        // SAFETY: the data lives during the call.
+        unsafe { abi::process::exit(self.node(), self.id(), kind, data.as_ptr(), data.len()) }
+    }
+
+    /// Ends the process, whatever it traps.
+    pub fn kill(self) {
+        self.exit(ExitReason::Kill);
+    }
+
+    /// Links this process with the one that runs: if one ends, the other hears of it, and ends,
+    /// too, unless the reason was normal or it traps exits. Linking twice is linking once.
+    pub fn link(self) {
+        self.link_tagged(0, false);
+    }
+
+    /// The same with a tag that a trapped exit carries; an urgent exit goes before ordinary
+    /// messages.
+    pub fn link_tagged(self, tag: i64, urgent: bool) {
+        // SAFETY: no pointers.
+        unsafe { abi::process::link_pid(self.node(), self.id(), tag, urgent.into()) }
+    }
+
+    /// Takes the link away. No exit of it has an effect from now on.
+    pub fn unlink(self) {
+        // SAFETY: no pointers.
+        unsafe { abi::process::unlink_pid(self.node(), self.id()) }
+    }
+
+    /// Watches the process: when it ends, or if it does not exist, one [`Down`] comes.
+    pub fn monitor(self) -> Monitor {
+        self.monitor_with(MonitorOptions::default())
+    }
+
+    /// The same with options.
+    pub fn monitor_with(self, options: MonitorOptions) -> Monitor {
+        let mut pair: Pair = [0; 2];
+        // SAFETY: the place has 16 bytes.
+        unsafe {
+            abi::process::monitor_pid(self.node(), self.id(), options.bits(), pair.as_mut_ptr())
+        };
+        Monitor { reference: pair.into() }
+    }
+
+    /// Keeps the process from running until it is resumed as often, or this one ends. Comes back
+    /// when it does not run. It still receives, and can be killed.
+    ///
+    /// # Errors
+    ///
+    /// For oneself, and for what does not exist.
+    pub fn suspend(self) -> Result<(), HostError> {
+        let mut place = 0;
+        // SAFETY: the place has eight bytes.
+        let result = unsafe { abi::process::suspend(self.node(), self.id(), &raw mut place) };
+        HostError::check(result, place)
+    }
+
+    /// Takes back one [`suspend`](Pid::suspend). `false` if this process has not suspended it.
+    pub fn resume(self) -> bool {
+        // SAFETY: no pointers.
+        unsafe { abi::process::resume(self.node(), self.id()) == 0 }
+    }
+
+    /// The process, believed to take messages of this type.
+    pub fn typed<M, F>(self) -> Process<M, F> {
+        Process::from_pid(self)
+    }
+}
+
+/// What a monitor is besides a monitor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MonitorOptions {
+    /// Whether its reference is an alias of this process, too, and how long.
+    pub alias: AliasOf,
+    /// The down goes before ordinary messages.
+    pub urgent_down: bool,
+    /// The alias takes urgent messages.
+    pub urgent_messages: bool,
+}
+
+/// How long the reference of a monitor is an alias.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u32)]
+pub enum AliasOf {
+    /// It is none.
+    #[default]
+    None = 0,
+    /// Until it is taken away.
+    Explicit = 1,
+    /// As long as the monitor.
+    Monitor = 2,
+    /// As long as the monitor, or until the first message through it, which ends the monitor, too:
+    /// what a call needs.
+    OneReply = 3,
+}
+
+impl MonitorOptions {
+    /// What a call needs: an alias for one answer.
+    pub const CALL: MonitorOptions =
+        MonitorOptions { alias: AliasOf::OneReply, urgent_down: false, urgent_messages: false };
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.alias as u32 | (self.urgent_down as u32) << 2 | (self.urgent_messages as u32) << 3
+    }
+}
+
+/// A monitor of a process. It stays when this value is dropped, as in Erlang.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Monitor {
+    reference: Ref,
+}
+
+impl Monitor {
+    /// Watches the process that has the name now. If nobody has it, the down comes at once.
+    ///
+    /// # Panics
+    ///
+    /// Traps if the name is longer than 4,096 bytes.
+    pub fn of_name(name: &str, options: MonitorOptions) -> Monitor {
+        let mut pair: Pair = [0; 2];
+        // SAFETY: the text lives during the call; the place has 16 bytes.
+        unsafe {
+            abi::process::monitor_name(name.as_ptr(), name.len(), options.bits(), pair.as_mut_ptr())
+        };
+        Monitor { reference: pair.into() }
+    }
+
+    /// The monitor of this reference.
+    pub const fn from_reference(reference: Ref) -> Monitor {
+        Monitor { reference }
+    }
+
+    /// Its reference, which its down carries; the alias, if it was made as one.
+    pub const fn reference(self) -> Ref {
+        self.reference
+    }
+
+    /// Stops watching, and takes a down out of the mailbox that is there already. `false` if the
+    /// process had ended, or the monitor was taken away before.
+    pub fn demonitor(self) -> bool {
+        // SAFETY: no pointers.
+        unsafe { abi::process::demonitor(self.reference.node(), self.reference.id(), 1) != 0 }
+    }
+
+    /// Waits for the end of the process. `None` if it has not ended in time.
+    pub fn wait(self, timeout: Option<Duration>) -> Option<Down> {
+        let pattern = Pattern::DOWN.and_reference(self.reference);
+        message::receive(&[pattern], timeout)?.down()
+    }
+}
+
+/// A name that this process gives itself (EEP 53): who has it can send to it, and only its owner
+/// can end it. What comes afterwards vanishes.
+///
+/// ```
+/// use lunatic::{Alias, Mailbox, message::Destination};
+///
+/// let alias = Alias::new(Default::default());
+/// let mailbox = Mailbox::<u8>::new();
+/// lunatic::send(Destination::Alias(alias.reference()), 1u8).unwrap();
+/// assert_eq!(mailbox.receive().unwrap(), 1);
+/// assert!(alias.end());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Alias {
+    reference: Ref,
+}
+
+/// What an alias takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AliasOptions {
+    /// The first message through it ends it.
+    pub once: bool,
+    /// It takes urgent messages.
+    pub urgent_messages: bool,
+}
+
+impl Alias {
+    /// Makes an alias of the process that runs.
+    pub fn new(options: AliasOptions) -> Alias {
+        let flags = u32::from(options.once) | u32::from(options.urgent_messages) << 1;
+        let mut pair: Pair = [0; 2];
+        // SAFETY: the place has 16 bytes.
+        unsafe { abi::process::alias(flags, pair.as_mut_ptr()) };
+        Alias { reference: pair.into() }
+    }
+
+    /// Its reference.
+    pub const fn reference(self) -> Ref {
+        self.reference
+    }
+
+    /// Ends it. `false` if it was no alias of this process any more.
+    pub fn end(self) -> bool {
+        // SAFETY: no pointers.
+        unsafe { abi::process::unalias(self.reference.node(), self.reference.id()) != 0 }
+    }
+}
+
+/// Gives a name to a process of this node. The name goes when the process ends.
+///
+/// # Errors
+///
+/// If the name is taken, there is no such process, or it has a name already.
+///
+/// ```
+/// use lunatic::{Pid, register, unregister, whereis};
+///
+/// register("me", Pid::this()).unwrap();
+/// assert_eq!(whereis("me"), Some(Pid::this()));
+/// unregister("me");
+/// ```
+pub fn register(name: &str, process: impl Into<Pid>) -> Result<(), RegisterError> {
+    let pid = process.into();
+    // SAFETY: the text lives during the call.
+    let result =
+        unsafe { abi::registry::register(name.as_ptr(), name.len(), pid.node(), pid.id()) };
+    match result {
+        0 => Ok(()),
+        1 => Err(RegisterError::NameTaken),
+        2 => Err(RegisterError::NoProcess),
+        _ => Err(RegisterError::HasName),
+    }
+}
+
+/// Takes a name away. `false` if nobody has it.
+pub fn unregister(name: &str) -> bool {
+    // SAFETY: the text lives during the call.
+    unsafe { abi::registry::unregister(name.as_ptr(), name.len()) == 0 }
+}
+
+/// The process that has the name now.
+pub fn whereis(name: &str) -> Option<Pid> {
+    let (mut node, mut id) = (0, 0);
+    // SAFETY: the text lives during the call; the places have eight bytes each.
+    let result =
+        unsafe { abi::registry::get(name.as_ptr(), name.len(), &raw mut node, &raw mut id) };
+    // The function of 0.13 tells no node; names lead to processes of this one.
+    (result == 0).then(|| Pid::new(Pid::this().node(), id))
+}
+
+/// Why a name was not given. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegisterError {
+    /// Another process has the name.
+    NameTaken,
+    /// The process does not exist.
+    NoProcess,
+    /// The process has a name already.
+    HasName,
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RegisterError::NameTaken => "another process has the name",
+            RegisterError::NoProcess => "there is no such process",
+            RegisterError::HasName => "the process has a name already",
+        })
+    }
+}
+
+impl Error for RegisterError {}

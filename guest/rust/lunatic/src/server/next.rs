@@ -1,0 +1,88 @@
+//! What callbacks of a server give back.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ExitReason;
+
+use super::Caller;
+use super::caller::Reply;
+
+/// What a server does after a callback.
+#[must_use]
+pub struct Next<S>(pub(super) Step<S>);
+
+pub(super) enum Step<S> {
+    Wait(Option<Duration>),
+    Continue(fn(&mut S) -> Next<S>),
+    Stop(ExitReason, Option<Reply>),
+}
+
+impl<S> Next<S> {
+    /// Waits for what comes next.
+    pub fn wait() -> Self {
+        Self(Step::Wait(None))
+    }
+
+    /// The same; if nothing comes within this time, [`Info::Timeout`](super::Info::Timeout) does.
+    pub fn wait_for(time: Duration) -> Self {
+        Self(Step::Wait(Some(time)))
+    }
+
+    /// Runs this before anything else is received: OTP's `handle_continue`.
+    pub fn then(function: fn(&mut S) -> Next<S>) -> Self {
+        Self(Step::Continue(function))
+    }
+
+    /// Ends the server with this reason, after `terminate`.
+    pub fn stop(reason: ExitReason) -> Self {
+        Self(Step::Stop(reason, None))
+    }
+
+    /// Ends the server with this reason; the answer is sent after `terminate`, as in OTP.
+    pub fn stop_with_reply<R: Serialize + DeserializeOwned>(
+        reason: ExitReason,
+        caller: Caller<R>,
+        answer: &R,
+    ) -> Self {
+        let reply = caller.prepare(answer);
+        if let Err(error) = &reply {
+            log::error!("an answer cannot be sent: {error}");
+        }
+        Self(Step::Stop(reason, reply.ok()))
+    }
+}
+
+/// How `init` of a server went.
+#[must_use]
+pub struct Init<S>(pub(super) InitStep<S>);
+
+pub(super) enum InitStep<S> {
+    Ok(S, Next<S>),
+    Ignore,
+    Stop(ExitReason),
+}
+
+impl<S> Init<S> {
+    /// The server runs, with this state.
+    pub fn ok(state: S) -> Self {
+        Self::ok_then(state, Next::wait())
+    }
+
+    /// The server runs, and does this first.
+    pub fn ok_then(state: S, next: Next<S>) -> Self {
+        Self(InitStep::Ok(state, next))
+    }
+
+    /// The server does not want to run; that is no failure. It ends with reason normal.
+    pub fn ignore() -> Self {
+        Self(InitStep::Ignore)
+    }
+
+    /// The server cannot run, and ends with this reason.
+    pub fn stop(reason: ExitReason) -> Self {
+        Self(InitStep::Stop(reason))
+    }
+}
