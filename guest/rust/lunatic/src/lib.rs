@@ -25,8 +25,8 @@
 //! * [`net`]: sockets.
 //! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
 //!   machines, its `gen_statem`; [`supervisor`]:
-//!   trees of processes that are restarted; [`registry`]: keys and groups; [`sys`]: what all of
-//!   these understand.
+//!   trees of processes that are restarted; [`registry`]: keys and groups; [`task`]: functions
+//!   whose result is waited for; [`sys`]: what all behaviours understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -58,6 +58,7 @@ mod spawn;
 pub mod statem;
 pub mod supervisor;
 pub mod sys;
+pub mod task;
 pub mod timer;
 
 pub use call::{CallError, call, call_tagged};
