@@ -48,6 +48,6 @@ pub use redirect::{
     LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
     Target, What,
 };
-pub use rights::Rights;
+pub use rights::{Deed, Extent, Grant, GrantError, Reach, Right, RightError, Rights};
 pub use signal::Signal;
 pub use timers::{TimerKey, TimerQueue};
