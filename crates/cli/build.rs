@@ -3,7 +3,7 @@
 //!
 //! What must stay true: nothing of a library is compiled here, and only files that a project needs
 //! are taken: no tests, no builds, nothing that a tool has downloaded. Cargo looks through a folder
-//! that it is told to watch, whatever lies in it, so the folders with builds in them are not watched.
+//! that it is told to watch, whatever lies in it, so folders with builds in them are not watched.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -21,12 +21,7 @@ const PAGE: &str = "examples/languages/README.md";
 
 /// Builds and runs what tests the C library.
 pub fn run_all(profile: Profile) -> Result<()> {
-    let libc = Path::new("/usr/lib/wasm32-wasi/libc.a").is_file();
-    if !libc || !shell::exists("clang") || !shell::exists("wasm-ld") {
-        println!(
-            "SKIPPED: clang for wasm32-wasi is missing; next: \
-             apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32"
-        );
+    if !can_build() {
         return Ok(());
     }
     fs::create_dir_all(guests_dir())?;
@@ -81,8 +76,21 @@ fn run_one(profile: Profile, source: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is a compiler for C with a C library; if not, says so.
+pub fn can_build() -> bool {
+    let libc = Path::new("/usr/lib/wasm32-wasi/libc.a").is_file();
+    let can = libc && shell::exists("clang") && shell::exists("wasm-ld");
+    if !can {
+        println!(
+            "SKIPPED: clang for wasm32-wasi is missing; next: \
+             apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32"
+        );
+    }
+    can
+}
+
 /// A program of one source with the library.
-fn build(source: &Path, module: &Path) -> Result<()> {
+pub fn build(source: &Path, module: &Path) -> Result<()> {
     let mut build = Command::new("clang");
     build.current_dir(root()).args(FLAGS).args(["-std=c11", "-I", "guest/c"]);
     shell::run(build.arg("guest/c/lunatic.c").arg(source).arg("-o").arg(module))
@@ -104,7 +112,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The last block of text in the section with this title.
-fn last_block(page: &str, title: &str) -> Option<String> {
+pub fn last_block(page: &str, title: &str) -> Option<String> {
     let (_, from) = page.split_once(&format!("\n## {title}\n"))?;
     let section = from.split_once("\n## ").map_or(from, |(section, _)| section);
     let (_, block) = section.rsplit_once("```text\n")?;

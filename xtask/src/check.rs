@@ -11,7 +11,8 @@ pub fn run_steps() -> Result<()> {
     step("tidy", tidy::all)?;
     step("formatting (next: cargo fmt --all, also in examples/)", || {
         shell::run(cargo().args(["fmt", "--all", "--check"]))?;
-        for folder in [guests::examples_dir(), root().join("crates/otp/guest")] {
+        let languages = root().join("examples/languages");
+        for folder in [guests::examples_dir(), languages, root().join("crates/otp/guest")] {
             shell::run(guest_cargo(&folder).args(["fmt", "--all", "--check"]))?;
         }
         Ok(())

@@ -21,6 +21,7 @@ mod examples_network;
 mod examples_web;
 mod guest_rust;
 mod guests;
+mod languages;
 mod load;
 mod otp;
 mod served;
@@ -82,6 +83,11 @@ const CHORES: &[Chore] = &[
         name: "bench",
         about: "measure beside erl and bare Wasmtime, into target/bench.json [ROW...]",
         run: bench::run,
+    },
+    Chore {
+        name: "languages",
+        about: "programs in several languages, in one node [--release]",
+        run: |args| languages::run_all(workspace::Profile::from_args(args)?),
     },
     Chore {
         name: "otp",

@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 use crate::shell::{self, step};
 use crate::workspace::{Profile, cargo, guest_cargo};
 use crate::{
-    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, workspace,
+    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, languages,
+    workspace,
 };
 
 const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -25,6 +26,7 @@ pub fn run(args: &[String]) -> Result<()> {
     step("examples", || examples::run_all(Profile::Dev))?;
     step("a guest crate's own tests", guest_tests)?;
     step("the C library", || c_guests::run_all(Profile::Dev))?;
+    step("programs in several languages", || languages::run_all(Profile::Dev))?;
     step("the Rust library for guests", || guest_rust::test(Profile::Dev))?;
     step("the library for AssemblyScript", || assemblyscript::run_all(Profile::Dev))?;
     step("tests of the published package", || compat::run_all(Profile::Dev))?;

@@ -1,4 +1,4 @@
-//! `lunatic new NAME`: a project that runs at once by `lunatic run NAME`, in the language of choice.
+//! `lunatic new NAME`: a project that runs at once by `lunatic run NAME`, in a language of choice.
 //!
 //! The name is checked before anything is made, and what was made is taken away again if a file
 //! cannot be written, so a failure leaves nothing behind. The files are those in `templates/`.

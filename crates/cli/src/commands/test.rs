@@ -86,8 +86,8 @@ impl Run<'_> {
             if !self.is_project {
                 let shown = target::shown(&module.wasm);
                 return Err(CliError::module(format!("`{shown}` exports no tests")).hint(
-                    "a test is an exported function without parameters and results whose \
-                     name begins with #lunatic_test_ or lunatic_test_; `lunatic run` runs a program",
+                    "a test is an exported function without parameters and results whose name \
+                     begins with #lunatic_test_ or lunatic_test_; `lunatic run` runs a program",
                 ));
             }
             spec.args.push(file_name(&module.wasm));

@@ -4,8 +4,8 @@
 //! must panic with a message that contains TEXT, then the test's path. Test macros of published
 //! crates write these names, so the grammar is fixed.
 //!
-//! Where a language exports functions by their own names only, `lunatic_test_` and a name is a test,
-//! too, without more to say about it.
+//! Where a language exports functions by their own names only, `lunatic_test_` and a name is a
+//! test, too, without more to say about it.
 
 /// What every exported test starts with.
 const PREFIX: &str = "#lunatic_test_";
