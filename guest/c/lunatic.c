@@ -46,6 +46,8 @@ extern int32_t host_receive(const void *, size_t, int32_t, int64_t, void *);
 IMPORT("registry", "register")
 extern int32_t host_register(const char *, size_t, uint64_t, uint64_t);
 IMPORT("registry", "unregister") extern int32_t host_unregister(const char *, size_t);
+IMPORT("registry", "get")
+extern int32_t host_whereis(const char *, size_t, uint64_t *, uint64_t *);
 IMPORT("timer", "start") extern int32_t host_timer(uint64_t, uint64_t, int64_t, lunatic_ref *);
 IMPORT("timer", "cancel") extern int32_t host_cancel(uint64_t, uint64_t, uint64_t *);
 
@@ -80,7 +82,9 @@ static lunatic_message receive_argument(void) {
     return message;
 }
 
-void lunatic_c_entry(int32_t entry) {
+void lunatic_c_entry(int32_t entry) { lunatic_run((lunatic_entry)entry); }
+
+void lunatic_run(lunatic_entry entry) {
     __wasm_call_ctors();
     lunatic_message message = receive_argument();
     size_t length = (size_t)message.length;
@@ -90,7 +94,7 @@ void lunatic_c_entry(int32_t entry) {
         if (argument == NULL) abort();
         length = host_read(argument, length);
     }
-    ((lunatic_entry)entry)(argument, length);
+    entry(argument, length);
     __wasm_call_dtors();
 }
 
@@ -235,6 +239,10 @@ bool lunatic_unregister(const char *name) {
     return host_unregister(name, strlen(name)) == LUNATIC_OK;
 }
 
+bool lunatic_whereis(const char *name, lunatic_pid *pid) {
+    return host_whereis(name, strlen(name), &pid->node, &pid->id) == LUNATIC_OK;
+}
+
 lunatic_ref lunatic_send_after(lunatic_pid pid, int64_t tag, const void *data, size_t length,
                                int64_t milliseconds) {
     lunatic_ref timer;
@@ -297,6 +305,10 @@ void lunatic_put_bytes(lunatic_writer *writer, const void *bytes, size_t length)
     writer->length += length;
 }
 
+void lunatic_put_text(lunatic_writer *writer, const char *text) {
+    lunatic_put_bytes(writer, text, strlen(text));
+}
+
 void lunatic_put_pid(lunatic_writer *writer, lunatic_pid pid) {
     lunatic_put_unsigned(writer, pid.node);
     lunatic_put_unsigned(writer, pid.id);
@@ -350,6 +362,16 @@ const uint8_t *lunatic_get_bytes(lunatic_reader *reader, size_t *length) {
     const uint8_t *bytes = reader->place + reader->at;
     reader->at += *length;
     return bytes;
+}
+
+void lunatic_get_text(lunatic_reader *reader, char *place, size_t room) {
+    size_t length;
+    const uint8_t *bytes = lunatic_get_bytes(reader, &length);
+    reader->bad = reader->bad || length >= room || memchr(bytes, 0, length) != NULL;
+    if (room > 0) place[0] = 0;
+    if (reader->bad) return;
+    memcpy(place, bytes, length);
+    place[length] = 0;
 }
 
 lunatic_pid lunatic_get_pid(lunatic_reader *reader) {

@@ -60,6 +60,12 @@ typedef struct lunatic_child {
 int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,
                       int64_t config, lunatic_child *child);
 
+/* Before a function without parameters and results: any language can spawn it by this name, and
+ * then sends the argument. Its body is lunatic_run. */
+#define LUNATIC_EXPORT(name) __attribute__((export_name(name)))
+/* Waits for the argument, and runs the entry with it. */
+void lunatic_run(lunatic_entry entry);
+
 lunatic_pid lunatic_self(void);
 bool lunatic_is_alive(lunatic_pid pid);
 void lunatic_sleep(int64_t milliseconds);
@@ -119,6 +125,8 @@ size_t lunatic_read(void *place, size_t room);
 
 bool lunatic_register(const char *name, lunatic_pid pid);
 bool lunatic_unregister(const char *name);
+/* False, and nothing stored, if nobody has the name. */
+bool lunatic_whereis(const char *name, lunatic_pid *pid);
 lunatic_ref lunatic_send_after(lunatic_pid pid, int64_t tag, const void *data, size_t length,
                                int64_t milliseconds);
 /* False if it has fired. */
@@ -150,6 +158,8 @@ void lunatic_put_u8(lunatic_writer *writer, uint8_t value);
 void lunatic_put_unsigned(lunatic_writer *writer, uint64_t value);
 void lunatic_put_signed(lunatic_writer *writer, int64_t value);
 void lunatic_put_bytes(lunatic_writer *writer, const void *bytes, size_t length);
+/* A text with an end mark, which is not written. */
+void lunatic_put_text(lunatic_writer *writer, const char *text);
 void lunatic_put_pid(lunatic_writer *writer, lunatic_pid pid);
 
 /* Reads what came. `bad` is set, and zeros are given, from the first value on that is none. */
@@ -168,6 +178,8 @@ uint64_t lunatic_get_unsigned(lunatic_reader *reader, uint64_t max);
 int64_t lunatic_get_signed(lunatic_reader *reader, int64_t max);
 /* The bytes stay where they are; NULL if there are none so many. */
 const uint8_t *lunatic_get_bytes(lunatic_reader *reader, size_t *length);
+/* Stores a text with an end mark; `bad` is set if there is no room, or a zero within. */
+void lunatic_get_text(lunatic_reader *reader, char *place, size_t room);
 lunatic_pid lunatic_get_pid(lunatic_reader *reader);
 /* Whether all was well and nothing is left over. */
 bool lunatic_read_all(const lunatic_reader *reader);

@@ -1,13 +1,15 @@
-//! The C library in guest/c: its test program, built with Debian's clang and run on the runtime,
-//! and its header read as C++.
+//! The C library in guest/c: its test programs and the examples in C, built with Debian's clang and
+//! run on the runtime, and its header read as C++.
 //!
-//! What must stay true: a machine without the compiler is told so, with the command that helps.
+//! What must stay true: every source in guest/c/tests and examples/languages/*/c is built, without
+//! a warning, and run; a machine without the compiler is told so, with the command that helps.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::shell;
 use crate::workspace::{Profile, guests_dir, lunatic, root};
@@ -15,6 +17,7 @@ use crate::workspace::{Profile, guests_dir, lunatic, root};
 const LIMIT: Duration = Duration::from_secs(60);
 const FLAGS: &[&str] =
     &["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall", "-Wextra", "-Werror"];
+const PAGE: &str = "examples/languages/README.md";
 
 /// Builds and runs what tests the C library.
 pub fn run_all(profile: Profile) -> Result<()> {
@@ -26,26 +29,87 @@ pub fn run_all(profile: Profile) -> Result<()> {
         );
         return Ok(());
     }
-    std::fs::create_dir_all(guests_dir())?;
-    let module = guests_dir().join("c_core.wasm");
-    let mut build = Command::new("clang");
-    build.current_dir(root()).args(FLAGS).arg("-std=c11");
-    build.args(["guest/c/lunatic.c", "guest/c/tests/core.c", "-o"]).arg(&module);
-    shell::run(&mut build)?;
+    fs::create_dir_all(guests_dir())?;
     let mut header = Command::new("clang");
     header.current_dir(root()).args(FLAGS).args(["-x", "c++", "-nostdinc++", "-fsyntax-only"]);
     // Included from an empty source: a header by itself is warned about.
     header.args(["-include", "guest/c/lunatic.h", "/dev/null"]);
     shell::run(&mut header)?;
+    let tests = sources(&root().join("guest/c/tests"))?;
+    ensure!(!tests.is_empty(), "guest/c/tests holds no test; bring core.c back");
+    for test in &tests {
+        run_one(profile, test, "ok\n")?;
+    }
+    run_examples(profile)
+}
+
+/// What an example prints without arguments is the last of the blocks in its section of the page.
+fn run_examples(profile: Profile) -> Result<()> {
+    let page =
+        fs::read_to_string(root().join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
+    for name in ["counter", "pool", "pubsub"] {
+        let folder = root().join("examples/languages").join(name).join("c");
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut expected = last_block(&page, name)
+            .with_context(|| format!("{PAGE} does not say what {name} prints"))?;
+        if name == "pool" {
+            expected.push_str("the pool is closed\n");
+        }
+        for example in sources(&folder)? {
+            run_one(profile, &example, &expected)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_one(profile: Profile, source: &Path, expected: &str) -> Result<()> {
+    let name = source.strip_prefix(root()).unwrap_or(source).display().to_string();
+    let module = guests_dir().join(format!("c_{}.wasm", name.replace('/', "_")));
+    build(source, &module)?;
     let mut run = Command::new(lunatic(profile)?);
     run.arg("run").arg(module);
     let finished = shell::run_limited(&mut run, LIMIT)?;
     ensure!(
-        finished.success() && finished.stdout == "ok\n",
-        "guest/c/tests/core.c failed ({})\n{}{}",
+        finished.success() && finished.stdout == expected,
+        "{name} failed ({}); it printed\n{}\nand not\n{expected}\n{}",
         finished.ending(),
         finished.stdout,
         finished.stderr
     );
     Ok(())
+}
+
+/// A program of one source with the library.
+fn build(source: &Path, module: &Path) -> Result<()> {
+    let mut build = Command::new("clang");
+    build.current_dir(root()).args(FLAGS).args(["-std=c11", "-I", "guest/c"]);
+    for part in sources(&root().join("guest/c"))? {
+        build.arg(part);
+    }
+    shell::run(build.arg(source).arg("-o").arg(module))
+}
+
+/// The sources in C of a folder, in the order of their names.
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The last block of text in the section with this title.
+fn last_block(page: &str, title: &str) -> Option<String> {
+    let (_, from) = page.split_once(&format!("\n## {title}\n"))?;
+    let section = from.split_once("\n## ").map_or(from, |(section, _)| section);
+    let (_, block) = section.rsplit_once("```text\n")?;
+    Some(block.split_once("```")?.0.to_owned())
 }

@@ -18,6 +18,7 @@ mod demo;
 mod examples;
 mod examples_network;
 mod examples_web;
+mod guest_rust;
 mod guests;
 mod load;
 mod otp;
@@ -65,6 +66,11 @@ const CHORES: &[Chore] = &[
         name: "examples",
         about: "run the examples and compare them with what their headers promise [--release]",
         run: examples::run,
+    },
+    Chore {
+        name: "rust",
+        about: "tests of the Rust library for guests, and what small programs weigh [--release]",
+        run: guest_rust::run,
     },
     Chore {
         name: "bench",

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::shell::{self, step};
 use crate::workspace::{Profile, cargo, guest_cargo};
-use crate::{bench, c_guests, check, compat, examples, guests, workspace};
+use crate::{bench, c_guests, check, compat, examples, guest_rust, guests, workspace};
 
 const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
 const WINDOWS_COMPILER: &str = "x86_64-w64-mingw32-gcc";
@@ -23,6 +23,7 @@ pub fn run(args: &[String]) -> Result<()> {
     step("examples", || examples::run_all(Profile::Dev))?;
     step("a guest crate's own tests", guest_tests)?;
     step("the C library", || c_guests::run_all(Profile::Dev))?;
+    step("the Rust library for guests", || guest_rust::test(Profile::Dev))?;
     step("tests of the published package", || compat::run_all(Profile::Dev))?;
     step("questions of the benchmark", || bench::smoke(Profile::Dev))?;
     step("compiles for Windows", windows)?;

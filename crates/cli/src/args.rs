@@ -170,7 +170,8 @@ pub struct NodeArgs {
     pub max_memory: Option<u64>,
 
     /// Set a limit by its name, such as mailbox_messages_max=1000 (repeatable; docs/semantics.md
-    /// lists them); it holds for the root and, as at most, for all its descendants
+    /// lists them); it holds for the root and, as at most, for all its descendants. Budgets that
+    /// begin with tree_ are for all of them together
     #[arg(long = "limit", value_name = "NAME=N", value_parser = limit)]
     pub limits: Vec<(String, u64)>,
 

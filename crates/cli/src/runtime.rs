@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lunatic_engine as engine;
-use lunatic_model::{ExitReason, Limits, LinkOutcome, NodeLimits};
+use lunatic_model::{Budgeted, Budgets, ExitReason, Limits, LinkOutcome, NodeLimits, Scope};
 use lunatic_node::{ExitReport, Observer};
 use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
@@ -102,7 +102,10 @@ pub enum Cache {
 
 /// The names of all limits that can be set.
 pub fn limit_names() -> impl Iterator<Item = &'static str> {
-    Limits::NAMES.iter().chain(NodeLimits::NAMES).copied()
+    let budgets = [Scope::Process, Scope::Subtree]
+        .into_iter()
+        .flat_map(|scope| Budgeted::ALL.map(|kind| kind.limit(scope)));
+    Limits::NAMES.iter().chain(NodeLimits::NAMES).copied().chain(budgets)
 }
 
 /// How to start a node.
@@ -173,7 +176,8 @@ impl Node {
         let environment = self.runtime.environment(environment_id);
         let config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_network(guest.network.clone())
-            .with_limits(guest.limits);
+            .with_limits(guest.limits)
+            .with_budgets(guest.budgets);
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -233,6 +237,7 @@ pub struct Guest {
     wasi: wasi::WasiConfig,
     network: NetworkRights,
     limits: Limits,
+    budgets: Budgets,
     capture: Option<Capture>,
     sinks: Sinks,
 }
@@ -257,12 +262,15 @@ impl Guest {
         config.set_stdout(stdio::stdout());
         config.set_stderr(stdio::stderr());
         let sinks = redirect::apply(&spec.redirections, &mut config)?;
-        let mut limits = Limits::default();
+        let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
         for (name, value) in &spec.limits {
             limits.set(name, *value);
+            if let Some((scope, kind)) = Budgeted::from_limit(name) {
+                budgets.of(scope).set(kind, *value, kind.usual_policy());
+            }
         }
         let network = spec.network.clone();
-        Ok(Guest { wasi: config, network, limits, capture: None, sinks })
+        Ok(Guest { wasi: config, network, limits, budgets, capture: None, sinks })
     }
 
     /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Limits, NetworkRights, Rights};
+use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
 use lunatic_wasi::WasiConfig;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
@@ -15,6 +15,8 @@ pub struct ProcessConfig {
     pub network: NetworkRights,
     /// Its bounds.
     pub limits: Arc<Limits>,
+    /// What it may use, and what it and its descendants may use together.
+    pub budgets: Budgets,
     /// Arguments, environment, directories and streams.
     pub wasi: WasiConfig,
 }
@@ -26,6 +28,7 @@ impl ProcessConfig {
             rights: Rights::ALL,
             network: NetworkRights::ALL,
             limits: Arc::default(),
+            budgets: Budgets::default(),
             wasi,
         }
     }
@@ -34,6 +37,12 @@ impl ProcessConfig {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> ProcessConfig {
         ProcessConfig { limits: limits.into(), ..self }
+    }
+
+    /// The same with budgets.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Budgets) -> ProcessConfig {
+        ProcessConfig { budgets, ..self }
     }
 
     /// The same with other network rights.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{ExitReason, Priority, Ref};
+use lunatic_model::{Budgets, ExitReason, Priority, Ref};
 use lunatic_node::{Body, Bonds, Environment, Process};
 use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
@@ -38,6 +38,8 @@ pub enum SpawnError {
 pub(crate) struct SpawnRequest {
     pub(crate) module: Module,
     pub(crate) config: Arc<ProcessConfig>,
+    /// Those of the configuration, unless the child shares its parent's.
+    pub(crate) budgets: Budgets,
     pub(crate) entry: Arc<str>,
     pub(crate) params: Vec<Val>,
 }
@@ -71,8 +73,17 @@ pub(crate) async fn spawn(
     request: SpawnRequest,
     child: Option<Child<'_>>,
 ) -> Result<(Arc<Process>, Option<Ref>), SpawnError> {
-    let SpawnRequest { module, config, entry, params } = request;
-    let process = environment.prepare(entry.clone(), config.limits.clone())?;
+    let SpawnRequest { module, config, budgets, entry, params } = request;
+    let (parent, limits) = (child.as_ref().map(|child| child.parent), config.limits.clone());
+    let prepared = environment.prepare_with(entry.clone(), limits, parent, &budgets);
+    let process = prepared.inspect_err(|error| {
+        // The spawner has gone over the limit, and its call ends with it.
+        if let (lunatic_node::SpawnError::OverBudget(over), Some(parent)) = (error, parent)
+            && over.ends
+        {
+            parent.end(ExitReason::Limit(over.limit));
+        }
+    })?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);

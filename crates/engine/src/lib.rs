@@ -13,6 +13,7 @@ mod artifact;
 mod bulk;
 mod cache;
 mod config;
+mod cpu_clock;
 mod databases;
 mod engines;
 mod exit;
@@ -40,7 +41,7 @@ pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 
 pub use lunatic_model::{
-    Access, ExitReason, Frame, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Pid,
-    Rights, Trap,
+    Access, Budget, Budgeted, Budgets, ExitReason, Frame, Limits, LinkOutcome, NetworkRights,
+    NetworkRule, NodeLimits, Pid, Rights, Trap,
 };
 pub use lunatic_node::{Environment, ExitReport, Observer};

@@ -11,6 +11,8 @@ use crate::state::State;
 /// At most so many memories and tables: each costs the host something even when it is empty.
 const MEMORIES_MAX: usize = 16;
 const TABLES_MAX: usize = 64;
+/// What an element of a table counts for in memory.
+const ELEMENT_BYTES: u64 = 8;
 
 impl ResourceLimiter for State {
     fn memory_growing(
@@ -25,7 +27,11 @@ impl ResourceLimiter for State {
         {
             return Err(HostExit::limit("memory_bytes_max"));
         }
-        let grows = grows(&mut self.memory_bytes, current..desired, maximum, max);
+        let before = self.memory_bytes;
+        let mut grows = grows(&mut self.memory_bytes, current..desired, maximum, max);
+        if grows && !self.may_hold(self.memory_bytes - before)? {
+            (self.memory_bytes, grows) = (before, false);
+        }
         self.process.set_memory_bytes(self.memory_bytes);
         Ok(grows)
     }
@@ -37,7 +43,13 @@ impl ResourceLimiter for State {
         maximum: Option<usize>,
     ) -> Result<bool> {
         let max = self.process.limits().table_elements_max;
-        Ok(grows(&mut self.table_elements, current..desired, maximum, max))
+        let before = self.table_elements;
+        let mut grows = grows(&mut self.table_elements, current..desired, maximum, max);
+        let bytes = (self.table_elements - before).saturating_mul(ELEMENT_BYTES);
+        if grows && !self.may_hold(bytes)? {
+            (self.table_elements, grows) = (before, false);
+        }
+        Ok(grows)
     }
 
     fn instances(&self) -> usize {
@@ -50,6 +62,18 @@ impl ResourceLimiter for State {
 
     fn tables(&self) -> usize {
         TABLES_MAX
+    }
+}
+
+impl State {
+    /// Whether the budgets have so much memory, which counts from now on. Where they say so, the
+    /// process ends instead.
+    fn may_hold(&mut self, bytes: u64) -> Result<bool> {
+        match self.hold(bytes) {
+            Ok(()) => Ok(true),
+            Err(over) if over.ends => Err(HostExit::limit(over.limit)),
+            Err(_) => Ok(false),
+        }
     }
 }
 

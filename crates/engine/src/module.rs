@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use lunatic_node::Charged;
 use tokio::sync::OnceCell;
 use wasmtime::ExternType;
 
@@ -19,6 +20,8 @@ struct Inner {
     /// The layout of memory that its processes use.
     tier: Tier,
     artifacts: [OnceCell<Artifact>; 4],
+    /// What it counts for in the memory of whoever had it compiled, until the last handle goes.
+    _memory: Option<Charged>,
 }
 
 impl fmt::Debug for Module {
@@ -30,11 +33,16 @@ impl fmt::Debug for Module {
 impl Module {
     /// Compiles a module (or takes it from the cache) for processes without metering, so that what
     /// is wrong with it is known at once. Blocks: never call it on a worker.
-    pub(crate) fn new(runtime: &Shared, bytes: &[u8], tier: Tier) -> Result<Module, ModuleError> {
+    pub(crate) fn new(
+        runtime: &Shared,
+        bytes: &[u8],
+        tier: Tier,
+        memory: Option<Charged>,
+    ) -> Result<Module, ModuleError> {
         let wasm = runtime.artifacts.read(bytes)?;
         let kind = Kind { tier, metered: false };
         let artifact = runtime.artifacts.build(&wasm, kind)?;
-        let module = Inner { wasm, tier, artifacts: Default::default() };
+        let module = Inner { wasm, tier, artifacts: Default::default(), _memory: memory };
         let _ = module.artifacts[kind.index()].set(artifact);
         Ok(Module(Arc::new(module)))
     }

@@ -9,6 +9,7 @@ use lunatic_node::{Environment, Node, NodeOptions, Observer, Process};
 use crate::artifact::{Artifacts, Compiling, ModuleError};
 use crate::cache::{Cache, CacheError, CachePolicy};
 use crate::config::ProcessConfig;
+use crate::cpu_clock;
 use crate::engines::{Engines, Tier};
 use crate::host::metrics::{Metric, Metrics};
 use crate::instance::{self, SpawnError, SpawnRequest};
@@ -98,6 +99,7 @@ impl Runtime {
             workers: options.workers,
             limits: options.limits,
             observer: options.observer,
+            cpu_clock: cpu_clock::thread_nanoseconds,
             on_pulse: Box::new(move || {
                 prompt.call_once(prompt::ask_for_short_slices);
                 pulse.beat();
@@ -123,7 +125,7 @@ impl Runtime {
 
     /// The same for a tier of memories.
     pub fn compile_for(&self, bytes: &[u8], tier: Tier) -> Result<Module, ModuleError> {
-        Module::new(&self.shared, bytes, tier)
+        Module::new(&self.shared, bytes, tier, None)
     }
 
     /// A set of processes with names of its own. Old programs see `public_id`.
@@ -141,6 +143,7 @@ impl Runtime {
     ) -> Result<Root, SpawnError> {
         let request = SpawnRequest {
             module: module.clone(),
+            budgets: config.budgets,
             config: Arc::new(config),
             entry: entry.into(),
             params: Vec::new(),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Tag};
-use lunatic_node::Process;
+use lunatic_node::{OverBudget, Process};
 use lunatic_wasi::Wasi;
 use wasmtime::{Memory, Result};
 
@@ -34,6 +34,10 @@ pub(crate) struct State {
     /// Whether the program asked for its messages outside of its memory, where they are anyway.
     pub(crate) messages_off_heap: bool,
     pub(crate) table_elements: u64,
+    /// Bytes that count in the account of the process until its end.
+    held: u64,
+    /// Bytes of the message in the slot, as far as they count there.
+    slot_held: u64,
     tables: Option<Box<Tables>>,
     wasi: Option<Box<Wasi>>,
 }
@@ -104,6 +108,8 @@ impl State {
             memory_policy: MemoryPolicy::default(),
             messages_off_heap: false,
             table_elements: 0,
+            held: 0,
+            slot_held: 0,
             tables: None,
             wasi: None,
         }
@@ -118,6 +124,46 @@ impl State {
         self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&config.wasi)))
     }
 
+    /// Counts memory that stays until the end of the process, if it may have so much. An error
+    /// says whether the process is to end for it.
+    pub(crate) fn hold(&mut self, bytes: u64) -> std::result::Result<(), OverBudget> {
+        if let Some(account) = self.process.account() {
+            account.charge_memory(bytes)?;
+            self.held = self.held.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    /// The message in the slot is about to grow.
+    pub(crate) fn hold_in_slot(&mut self, bytes: u64) -> std::result::Result<(), OverBudget> {
+        if let Some(account) = self.process.account() {
+            account.charge_memory(bytes)?;
+            self.slot_held = self.slot_held.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    /// Puts a message into the slot; the one before is gone.
+    pub(crate) fn set_slot(&mut self, slot: Slot) {
+        self.slot = slot;
+        if let Some(account) = self.process.account() {
+            let bytes = match &self.slot {
+                Slot::Data { message, .. } => message.data.len() as u64,
+                Slot::Empty | Slot::Exit(_) | Slot::Down(_) => 0,
+            };
+            account.release_memory(self.slot_held);
+            account.add_memory(bytes);
+            self.slot_held = bytes;
+        }
+    }
+
+    /// Takes the message out of the slot.
+    pub(crate) fn take_slot(&mut self) -> Slot {
+        let slot = std::mem::take(&mut self.slot);
+        self.set_slot(Slot::Empty);
+        slot
+    }
+
     /// Makes an error resource.
     pub(crate) fn add_error(&mut self, text: impl Into<Arc<str>>) -> Result<u64> {
         let max = self.process.limits().errors_max;
@@ -127,5 +173,13 @@ impl State {
     /// The pid that the guest means by a serial.
     pub(crate) fn pid_of(&self, serial: i64) -> Pid {
         self.process.environment().pid_of(serial.cast_unsigned())
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(account) = self.process.account() {
+            account.release_memory(self.held.saturating_add(self.slot_held));
+        }
     }
 }

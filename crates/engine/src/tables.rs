@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lunatic_model::{Limits, NetworkRights, Rights};
+use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
 use wasmtime::{Result, format_err};
 
 use crate::config::ProcessConfig;
@@ -56,6 +56,7 @@ pub(crate) struct ConfigDraft {
     pub(crate) rights: Rights,
     pub(crate) network: NetworkRights,
     pub(crate) limits: Limits,
+    pub(crate) budgets: Budgets,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) preopens: Vec<String>,
@@ -73,6 +74,7 @@ impl ConfigDraft {
             rights: Rights::NONE,
             network,
             limits,
+            budgets: Budgets::default(),
             args: Vec::new(),
             env: Vec::new(),
             preopens: Vec::new(),

@@ -10,6 +10,8 @@
 //! of the old Lunatic ABI differs, `docs/semantics.md` lists it.
 #![forbid(unsafe_code)]
 
+mod bucket;
+mod budget;
 mod filter;
 mod flags;
 mod limits;
@@ -26,6 +28,8 @@ mod rights;
 mod signal;
 mod timers;
 
+pub use bucket::Bucket;
+pub use budget::{Budget, Budgeted, Budgets, Policy, Scope};
 pub use filter::{Filter, Kinds, Pattern};
 pub use flags::{MemoryPolicy, Priority};
 pub use limits::{Limits, NodeLimits};
@@ -44,6 +48,6 @@ pub use redirect::{
     LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
     Target, What,
 };
-pub use rights::Rights;
+pub use rights::{Deed, Extent, Grant, GrantError, Reach, Right, RightError, Rights};
 pub use signal::Signal;
 pub use timers::{TimerKey, TimerQueue};

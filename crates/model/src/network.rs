@@ -101,6 +101,14 @@ impl NetworkRights {
         Ok(())
     }
 
+    /// Takes all rules of one access away.
+    pub fn deny_all(&mut self, access: Access) {
+        match access {
+            Access::Connect => self.connect = Rules::Listed(Vec::new()),
+            Access::Bind => self.bind = Rules::Listed(Vec::new()),
+        }
+    }
+
     /// What is in both sets: what a parent with `self` gives to a child that asks for `wish`.
     pub fn narrowed(&self, wish: &NetworkRights) -> Result<NetworkRights, TooManyRules> {
         Ok(NetworkRights {

@@ -133,6 +133,8 @@ pub struct Process {
     monitors: BTreeMap<Ref, Pid>,
     watchers: BTreeMap<Ref, Pid>,
     mailbox: Mailbox,
+    /// What the mailbox may hold by the budgets of memory, as far as that is known.
+    allowance: usize,
     /// What the process waits for, while it waits.
     waiting: Option<Filter>,
     /// Processes that wait at the full mailbox, by their place in line.
@@ -157,6 +159,7 @@ impl Process {
             monitors: BTreeMap::new(),
             watchers: BTreeMap::new(),
             mailbox: Mailbox::default(),
+            allowance: usize::MAX,
             waiting: None,
             senders: BTreeMap::new(),
             called: BTreeSet::new(),
@@ -321,7 +324,13 @@ impl Process {
 
     fn is_full_for(&self, bytes: usize) -> bool {
         self.mailbox.len() >= self.limits.mailbox_messages_max
-            || self.mailbox.bytes().saturating_add(bytes) > self.limits.mailbox_bytes_max
+            || self.mailbox.bytes().saturating_add(bytes)
+                > self.limits.mailbox_bytes_max.min(self.allowance)
+    }
+
+    /// So many bytes more are left in the budgets of memory: beyond them the mailbox is full.
+    pub fn allow(&mut self, room: usize) {
+        self.allowance = self.mailbox.bytes().saturating_add(room);
     }
 
     /// Starts the end of the process on its own account, unless its end has started: the first

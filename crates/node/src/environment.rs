@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lunatic_model::{
-    Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State, Ref, Signal,
-    Tag,
+    Budgets, Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State, Ref,
+    Signal, Tag,
 };
 
+use crate::account::{Account, OverBudget};
 use crate::aliases::Aliases;
 use crate::figures::Mailboxes;
 use crate::lock;
@@ -34,6 +35,12 @@ pub enum SpawnError {
     /// The environment is being ended.
     #[error("the environment is ending, so nothing can be spawned in it")]
     Closing,
+    /// A budget has no room for the process.
+    #[error("the process cannot be spawned: {0}")]
+    OverBudget(OverBudget),
+    /// Too many budgets of subtrees lie within each other.
+    #[error("at most {0} accounts can be around one process, its own included")]
+    NestedBudgets(usize),
 }
 
 /// What stands between a parent and its child from the start.
@@ -97,12 +104,25 @@ impl Environment {
         entry: impl Into<Arc<str>>,
         limits: Arc<Limits>,
     ) -> Result<Arc<Process>, SpawnError> {
+        self.prepare_with(entry, limits, None, &Budgets::default())
+    }
+
+    /// The same with budgets, within those around the parent.
+    pub fn prepare_with(
+        self: &Arc<Self>,
+        entry: impl Into<Arc<str>>,
+        limits: Arc<Limits>,
+        parent: Option<&Process>,
+        budgets: &Budgets,
+    ) -> Result<Arc<Process>, SpawnError> {
         if self.closing.load(Ordering::SeqCst) {
             return Err(SpawnError::Closing);
         }
         let place = self.node.reserve_place()?;
+        let around = parent.and_then(Process::account);
+        let account = Account::open(self.node.timers(), around, budgets)?;
         let pid = self.node.next_pid();
-        Ok(Process::new(self.clone(), pid, entry.into(), limits, place))
+        Ok(Process::new(self.clone(), pid, entry.into(), limits, place, account))
     }
 
     /// Lets a prepared process run. With `link`, it and `link.0` are linked before its first step,
@@ -144,6 +164,9 @@ impl Environment {
     /// From here on it can end, so it is in the table, linked and watched before.
     fn run(&self, process: Arc<Process>, body: Body) {
         process.set_body(body);
+        if let Some(account) = process.account() {
+            account.begin(&process);
+        }
         if self.closing.load(Ordering::SeqCst) {
             // It may have come too late for the sweep that ends all.
             process.kill();

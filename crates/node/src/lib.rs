@@ -11,6 +11,7 @@
 //! * everything that a dead process owned is released before others hear of its end.
 #![forbid(unsafe_code)]
 
+mod account;
 mod aliases;
 mod deadline;
 mod environment;
@@ -24,6 +25,7 @@ mod scheduler;
 mod send;
 mod timers;
 
+pub use account::{Account, AccountUsage, Charged, OverBudget};
 pub use deadline::Destination;
 pub use environment::{Bonds, Environment, SpawnError};
 pub use exit::{ExitReport, Observer};

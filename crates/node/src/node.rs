@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use lunatic_model::{NodeLimits, Pid, Ref};
 
@@ -22,6 +23,9 @@ pub struct NodeOptions {
     pub limits: NodeLimits,
     /// Hears of failures.
     pub observer: Option<Arc<dyn Observer>>,
+    /// The processor time of the calling thread in nanoseconds, by which processes with a budget
+    /// are measured.
+    pub cpu_clock: fn() -> u64,
     /// Makes running bodies yield soon; called by a thread of its own while processes run.
     pub on_pulse: OnPulse,
 }
@@ -32,9 +36,17 @@ impl Default for NodeOptions {
             workers: None,
             limits: NodeLimits::default(),
             observer: None,
+            cpu_clock: time_since_first_call,
             on_pulse: Box::new(|| {}),
         }
     }
+}
+
+/// Stands in where nobody knows the processor time of a thread: the time that passes.
+fn time_since_first_call() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = FIRST.get_or_init(Instant::now);
+    u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Why a node did not start. Nothing of it is left.
@@ -66,6 +78,7 @@ pub struct Node {
 pub(crate) struct Inner {
     limits: NodeLimits,
     observer: Option<Arc<dyn Observer>>,
+    cpu_clock: fn() -> u64,
     timers: Arc<Timers>,
     scheduler: OnceLock<Scheduler>,
     counters: Arc<Counters>,
@@ -91,6 +104,7 @@ impl Node {
         let inner = Arc::new(Inner {
             limits: options.limits,
             observer: options.observer,
+            cpu_clock: options.cpu_clock,
             timers: timers.clone(),
             scheduler: OnceLock::new(),
             counters: counters.clone(),
@@ -213,6 +227,10 @@ impl Inner {
     pub(crate) fn next_ref(&self) -> Ref {
         let serial = self.refs.fetch_add(1, Ordering::Relaxed) + 1;
         Ref { node: 0, incarnation: 0, serial }
+    }
+
+    pub(crate) fn cpu_clock(&self) -> u64 {
+        (self.cpu_clock)()
     }
 
     pub(crate) fn timers(&self) -> &Arc<Timers> {

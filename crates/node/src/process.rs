@@ -11,6 +11,7 @@
 //! never held.
 
 mod bonds;
+mod budget;
 mod end;
 mod info;
 mod suspend;
@@ -30,6 +31,7 @@ use lunatic_model::{
 pub use info::{Info, Status};
 pub use suspend::SuspendError;
 
+use crate::account::{Account, Membership};
 use crate::environment::Environment;
 use crate::exit::ExitReport;
 use crate::lock;
@@ -69,6 +71,10 @@ pub struct Process {
     /// Of low priority: how often it was its turn, wrapping.
     stood_back: AtomicU8,
     timers: AtomicUsize,
+    /// What it uses of its budgets, if it has such.
+    account: Option<Membership>,
+    /// It stands in the line of an account.
+    in_line: AtomicBool,
     /// What its body says of it, for [`Info`].
     memory_bytes: AtomicU64,
     parent: OnceLock<Pid>,
@@ -92,6 +98,7 @@ impl Process {
         entry: Arc<str>,
         limits: Arc<Limits>,
         place: Place,
+        account: Option<Arc<Account>>,
     ) -> Arc<Process> {
         Arc::new(Process {
             pid,
@@ -109,6 +116,8 @@ impl Process {
             memory_bytes: AtomicU64::new(0),
             parent: OnceLock::new(),
             timers: AtomicUsize::new(0),
+            account: account.map(Membership),
+            in_line: AtomicBool::new(false),
             phase: Mutex::new(Phase::Prepared),
             ended: OnceLock::new(),
             joiners: Mutex::default(),
@@ -167,7 +176,13 @@ impl Process {
 
     pub(crate) fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = lock(&self.state);
+        if let Some(Membership(account)) = &self.account {
+            state.allow(account.room());
+        }
         let result = act(&mut state);
+        if let Some(Membership(account)) = &self.account {
+            account.set_mailbox(state.mailbox_bytes());
+        }
         if state.exiting().is_some() {
             self.exiting.store(true, Ordering::Release);
         }
@@ -324,7 +339,11 @@ impl Process {
         self.turns.store(self.turns().wrapping_add(1), Ordering::Relaxed);
         // Its end is not held up: what the process owned must be free for others.
         let held = self.suspended.load(Ordering::SeqCst) && !self.is_exiting();
-        let again = !held && self.take_turn();
+        let again = !held
+            && match &self.account {
+                None => self.take_turn(),
+                Some(Membership(account)) => self.take_counted_turn(account),
+            };
         // Never IDLE between two turns: a waker would queue it a second time.
         let idle = || {
             let exchange = Ordering::SeqCst;
@@ -395,6 +414,9 @@ impl Process {
         }
         // Resources in messages that nobody read are free before anybody hears of the end.
         self.drop_guarded(std::mem::take(&mut obituary.unread));
+        if let Some(Membership(account)) = &self.account {
+            account.leave();
+        }
         Announcement {
             own_failure: by.is_none() && reason.is_failure(),
             report: ExitReport {

@@ -136,6 +136,7 @@ impl Process {
             }
             delivery
         });
+        self.note_starvation(&delivery);
         self.delivered(delivery)
     }
 
@@ -151,6 +152,13 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// A mailbox that is full for want of memory elsewhere is looked at again when there is some.
+    fn note_starvation(self: &Arc<Self>, delivery: &Delivery) {
+        if let (Some(account), Delivery::Full(message)) = (self.account(), delivery) {
+            account.starves(self, message.bytes());
+        }
     }
 
     /// The same through an alias of this process. To itself, too: then it never comes back.
@@ -170,6 +178,7 @@ impl Process {
             done
         });
         let AliasDelivery { delivery, ended, demonitor } = done;
+        self.note_starvation(&delivery);
         if ended {
             self.environment().aliases().remove(reference);
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use lunatic_model::{ExitReason, Message, Pid, Signal, TimerKey, TimerQueue};
 
+use crate::account::Charged;
 use crate::environment::Environment;
 use crate::lock;
 use crate::process::Process;
@@ -56,6 +57,8 @@ struct Later {
     environment: Weak<Environment>,
     to: Recipient,
     message: Message,
+    /// What the message counts for in the account of its owner until then.
+    _memory: Charged,
 }
 
 enum Due {
@@ -111,7 +114,7 @@ impl Timers {
     }
 
     /// Nanoseconds since the start of the node.
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -170,11 +173,12 @@ impl Timers {
         key
     }
 
-    fn set_wake(&self, deadline: u64, waker: Waker) -> TimerKey {
-        self.set(&mut lock(&self.queue), deadline, Due::Wake(waker))
+    /// Wakes at a time of [`Timers::now`].
+    pub(crate) fn set_wake(&self, deadline: u64, waker: Waker) -> TimerKey {
+        self.set(&mut lock(&self.queue), deadline.min(NEVER - 1), Due::Wake(waker))
     }
 
-    fn cancel_wake(&self, key: TimerKey) {
+    pub(crate) fn cancel_wake(&self, key: TimerKey) {
         let cancelled = {
             let mut queue = lock(&self.queue);
             let cancelled = queue.due.cancel(key);
@@ -208,15 +212,19 @@ impl Timers {
         if owner.timers_running() >= owner.limits().timers_max {
             return Err(ExitReason::Limit("timers_max"));
         }
+        let charged = Charged::new(owner.account(), message.bytes());
+        let memory = charged.map_err(|over| ExitReason::Limit(over.limit))?;
         let mut queue = lock(&self.queue);
         if queue.due.len() >= self.max {
             return Err(ExitReason::Limit("node_timers_max"));
         }
         let environment = Arc::downgrade(owner.environment());
         owner.count_timer(1);
-        let due = Due::Send(Later { id, owner: owner.clone(), environment, to, message });
+        let pid = owner.pid();
+        let owner = owner.clone();
+        let due = Due::Send(Later { id, owner, environment, to, message, _memory: memory });
         let key = self.set(&mut queue, self.deadline_in(delay), due);
-        queue.keys.insert(id, (owner.pid(), key));
+        queue.keys.insert(id, (pid, key));
         Ok(())
     }
 

@@ -151,7 +151,7 @@ fn breed(environment: Arc<Environment>, born: Arc<AtomicUsize>) -> Body {
                         environment.start(child, breed(environment.clone(), born.clone()), None);
                     }
                     Err(SpawnError::Closing) => return ExitReason::Normal,
-                    Err(SpawnError::ProcessesMax(_)) => panic!("the node is full"),
+                    Err(error) => panic!("{error}"),
                 }
             }
             yield_now().await;

@@ -26,6 +26,7 @@ pub mod rows;
 pub mod scenarios;
 mod scope;
 pub mod shrink;
+pub mod soak;
 mod steps;
 pub mod text;
 pub mod walk;

@@ -1,8 +1,9 @@
-//! `lunatic-otp [--programs N] [--seed S]`: asks `erl`, native bodies and guests the same
-//! questions, and prints what of OTP's guarantees holds.
+//! `lunatic-otp [--programs N] [--seed S] [--signals N]`: asks `erl`, native bodies and guests the
+//! same questions, and prints what of OTP's guarantees holds.
 //!
 //! Each scenario is played [`RUNS`] times on each runner; then N generated programs are, the first
-//! of them made from S. The status is 0 only if everything agreed, and if `erl` was there to ask.
+//! of them made from S; then so many signals are exchanged by native bodies that are killed at
+//! random. The status is 0 only if everything agreed, and if `erl` was there to ask.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ use lunatic_otp::native::Native;
 use lunatic_otp::program::Program;
 use lunatic_otp::rows::{score, table};
 use lunatic_otp::scenarios::{judge, load};
+use lunatic_otp::soak::{Plan, soak};
 use lunatic_otp::text::Scenario;
 use lunatic_otp::wasm::Wasm;
 
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let (programs, seed) = arguments()?;
+    let Arguments { programs, seed, signals } = arguments()?;
     let mut runners = Runners {
         erl: Erl::start()?,
         native: Native::start(WORKERS)?,
@@ -50,7 +52,8 @@ fn run() -> Result<(), Failure> {
     }
     println!("{} scenarios, {RUNS} times on each of erl, native bodies, guests", scenarios.len());
     runners.generated(seed, programs)?;
-    println!("{programs} generated programs from seed {seed} on each: no difference\n");
+    println!("{programs} generated programs from seed {seed} on each: no difference");
+    println!("{}\n", soak(Plan { signals, seed, workers: WORKERS })?);
     let (kept, meant) = score();
     print!("{}", table());
     let release = runners.erl.release();
@@ -58,19 +61,29 @@ fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-fn arguments() -> Result<(u64, u64), Failure> {
-    let (mut programs, mut seed) = (2_000, 1);
+struct Arguments {
+    programs: u64,
+    seed: u64,
+    signals: u64,
+}
+
+fn arguments() -> Result<Arguments, Failure> {
+    let mut arguments = Arguments { programs: 2_000, seed: 1, signals: 1_000_000 };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} wants a number behind it"))?;
         let value: u64 = value.parse().map_err(|_| format!("{name} {value}: not a number"))?;
         match name.as_str() {
-            "--programs" => programs = value,
-            "--seed" => seed = value,
-            _ => return Err(format!("{name} is not known; write --programs N, --seed S").into()),
+            "--programs" => arguments.programs = value,
+            "--seed" => arguments.seed = value,
+            "--signals" => arguments.signals = value,
+            _ => {
+                let known = "write --programs N, --seed S, --signals N";
+                return Err(format!("{name} is not known; {known}").into());
+            }
         }
     }
-    Ok((programs, seed))
+    Ok(arguments)
 }
 
 struct Runners {

@@ -141,15 +141,7 @@ impl Body {
             _ => self.random.below(6),
         };
         for _ in 0..pauses {
-            let mut yielded = false;
-            poll_fn(|context| {
-                if std::mem::replace(&mut yielded, true) {
-                    return Poll::Ready(());
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
+            give_way().await;
         }
     }
 
@@ -436,4 +428,17 @@ impl Body {
 
 fn kind(kinds: Kinds) -> ModelPattern {
     ModelPattern { kinds, ..ModelPattern::ANY }
+}
+
+/// Lets other processes run.
+pub(crate) async fn give_way() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

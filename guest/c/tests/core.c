@@ -1,5 +1,5 @@
 /* What the library promises, each as an assertion: a call, a call that times out, a request that
- * does not decode, a link, a monitor, exit reasons, an alias, a name, a timer. */
+ * does not decode, a link, a monitor, exit reasons, an alias, a name, a timer, texts. */
 #include "../lunatic.h"
 
 #include <assert.h>
@@ -61,6 +61,18 @@ static void bodies(void) {
     in = lunatic_read_from(overlong, 1);
     lunatic_get_unsigned(&in, UINT32_MAX);
     assert(in.bad);
+    char text[4];
+    out = lunatic_write_to(place, sizeof place);
+    lunatic_put_text(&out, "abc");
+    lunatic_put_text(&out, "abcd");
+    in = lunatic_read_from(place, out.length);
+    lunatic_get_text(&in, text, sizeof text);
+    assert(!in.bad && strcmp(text, "abc") == 0);
+    lunatic_get_text(&in, text, sizeof text);
+    assert(in.bad && text[0] == 0);
+    in = lunatic_read_from("\x02\0a", 3);
+    lunatic_get_text(&in, text, sizeof text);
+    assert(in.bad);
     out = lunatic_write_to(place, 2);
     lunatic_put_bytes(&out, "abc", 3);
     assert(out.bad);
@@ -89,6 +101,10 @@ int main(void) {
     lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);
     assert(message.tag == 5 && message.length == 1 && !lunatic_unalias(alias));
     assert(lunatic_register("me", lunatic_self()) && !lunatic_register("me", lunatic_self()));
+    lunatic_pid found = {1, 1};
+    assert(lunatic_whereis("me", &found) && found.id == lunatic_self().id);
+    assert(lunatic_unregister("me") && !lunatic_unregister("me"));
+    assert(!lunatic_whereis("me", &found) && found.id == lunatic_self().id);
     assert(lunatic_send_name("nobody", 1, NULL, 0, 0) == LUNATIC_FAILED);
     lunatic_ref timer = lunatic_send_after(lunatic_self(), 6, NULL, 0, 1);
     lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);

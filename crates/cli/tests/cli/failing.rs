@@ -88,6 +88,17 @@ fn a_limit_of_the_node_or_of_processes_is_set_by_its_name() {
     sandbox.run("--limit message_bytes_max a.wat").expect_error(2, &["expected NAME=N"]);
 }
 
+#[test]
+fn a_budget_of_the_whole_program_is_a_limit_too() {
+    let sandbox = Sandbox::with(r#"(func (export "_start") (loop br 0))"#);
+    for limit in ["cpu_time_max", "lifetime_max", "tree_cpu_time_max", "tree_lifetime_max"] {
+        let ended = sandbox.run(&format!("--limit {limit}=5 a.wat"));
+        ended.expect_error(70, &[limit]);
+    }
+    let full = sandbox.run("--limit tree_total_memory_max=1 a.wat");
+    full.expect_error(66, &["tree_total_memory_max"]);
+}
+
 const HELLO_FAILING: &str = r#"(func (export "_start"))"#;
 
 const CRASHING_CHILD: &str = r#"

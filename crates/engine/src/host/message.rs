@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lunatic_model::{Filter, Message, Resource, Tag};
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
+use crate::exit::HostExit;
 use crate::host::process::end_if_exiting;
 use crate::host::{TIMED_OUT, reason, timeout};
 use crate::memory::{bytes, bytes_mut, i64s, split, unsigned};
@@ -85,7 +86,7 @@ fn create_data(mut caller: Caller<'_, State>, tag: i64, capacity: i64) {
     let capacity = capacity.cast_unsigned().min(CAPACITY_HINT_MAX) as usize;
     let data = Vec::with_capacity(capacity);
     let message = Message { tag: Tag(tag), data, ..Message::default() };
-    caller.data_mut().slot = Slot::Data { message, cursor: 0 };
+    caller.data_mut().set_slot(Slot::Data { message, cursor: 0 });
 }
 
 fn write_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Result<i32> {
@@ -96,6 +97,13 @@ fn write_data(mut caller: Caller<'_, State>, pointer: i32, length: i32) -> Resul
     if source.len() > max.saturating_sub(message.data.len()) {
         bail!("the message would be larger than message_bytes_max = {max}");
     }
+    if let Err(over) = state.hold_in_slot(source.len() as u64) {
+        if over.ends {
+            return Err(HostExit::limit(over.limit));
+        }
+        bail!("the message cannot grow: {over}");
+    }
+    let (message, _) = data(state)?;
     message.data.extend_from_slice(source);
     Ok(length)
 }
@@ -210,7 +218,7 @@ fn detach<T: 'static>(state: &mut State, index: i64, what: &str) -> Result<T> {
 /// Takes the message that is to be sent.
 pub(super) fn take_data(state: &mut State) -> Result<Message> {
     data(state)?;
-    match std::mem::take(&mut state.slot) {
+    match state.take_slot() {
         Slot::Data { message, .. } => Ok(message),
         Slot::Empty | Slot::Exit(_) | Slot::Down(_) => bail!("there is no message"),
     }
@@ -241,7 +249,7 @@ pub(super) async fn send_receive(
     end_if_exiting(&process)?;
     match receive.await {
         Some(envelope) => {
-            caller.data_mut().slot = envelope.into();
+            caller.data_mut().set_slot(envelope.into());
             Ok(0)
         }
         None => Ok(TIMED_OUT),
@@ -273,7 +281,7 @@ async fn receive(
         Slot::Exit(_) => 1,
         Slot::Down(_) => 2,
     };
-    caller.data_mut().slot = slot;
+    caller.data_mut().set_slot(slot);
     Ok(code)
 }
 

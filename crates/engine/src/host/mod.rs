@@ -6,6 +6,7 @@
 //! never wait are linked without a future, which makes them cheap.
 
 mod bonds;
+mod budgets;
 mod distributed;
 mod error;
 mod exit;

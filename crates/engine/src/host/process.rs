@@ -1,16 +1,16 @@
 //! `lunatic::process`: modules, configurations, spawning, links, monitors, ends.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lunatic_model::{ExitReason, Limits, NetworkRights, Priority, Ref, Rights, Tag, TrapExit};
-use lunatic_node::{Bonds, Claim, Process};
+use lunatic_node::{Bonds, Charged, Claim, Process};
 use wasmtime::{Caller, Linker, Result, Val, bail};
 
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{fail, network_config, wasi_config};
+use crate::host::{budgets, fail, network_config, wasi_config};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, text, unsigned, write_u64};
 use crate::module::Module;
@@ -29,6 +29,9 @@ const NO_MEMORY_LIMIT: u64 = u32::MAX as u64;
 const PARAM_BYTES: usize = 17;
 /// Bytes in the name of an entry function: no valid module exports a longer name.
 const ENTRY_BYTES_MAX: usize = 100_000;
+/// What a module counts for in the memory of whoever compiles it, for each of its bytes: they are
+/// kept, and compiled code takes a few times as much.
+const COMPILED_BYTES_FACTOR: usize = 8;
 /// Parameters of an entry function.
 const PARAMS_MAX: usize = 1000;
 
@@ -130,6 +133,7 @@ fn link_configs(linker: &mut Linker<State>) -> Result<()> {
             },
         )?;
     }
+    budgets::link(linker)?;
     network_config::link(linker)
 }
 
@@ -149,11 +153,29 @@ async fn compile_module(
             format!("the module has {} bytes, but module_bytes_max is {max}", unsigned(length));
         return fail(&mut caller, text, id_pointer);
     }
+    let process = caller.data().process.clone();
+    let held = unsigned(length).saturating_mul(COMPILED_BYTES_FACTOR);
+    let charged = match Charged::new(process.account(), held) {
+        Ok(charged) => charged,
+        Err(over) if over.ends => return Err(HostExit::limit(over.limit)),
+        Err(over) => {
+            let text = format!("the module cannot be kept: {over}");
+            return fail(&mut caller, text, id_pointer);
+        }
+    };
     let wasm = bytes(split(&mut caller)?.0, pointer, length)?.to_vec();
     // Its processes use memories of the same layout as those of whoever compiles it.
     let tier = caller.data().module.tier();
-    let compile = tokio::task::spawn_blocking(move || Module::new(&runtime, &wasm, tier));
-    let module = match compile.await {
+    let compile = tokio::task::spawn_blocking(move || {
+        let began = Instant::now();
+        (Module::new(&runtime, &wasm, tier, Some(charged)), began.elapsed())
+    });
+    let compiled = compile.await.map(|(module, took)| {
+        process.charge_cpu(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        module
+    });
+    end_if_exiting(&process)?;
+    let module = match compiled {
         Ok(Ok(module)) => module,
         Ok(Err(error)) => return fail(&mut caller, error.to_string(), id_pointer),
         Err(panic) => {
@@ -318,7 +340,12 @@ pub(super) async fn spawn_child(
         Ok(config) => config,
         Err(text) => return Ok(Err(text)),
     };
-    let request = SpawnRequest { module, config, entry, params };
+    let mut budgets = config.budgets;
+    if raw.config == OWN {
+        // Those of the subtrees in which this process lives bind its child, too.
+        budgets.subtree = None;
+    }
+    let request = SpawnRequest { module, config, budgets, entry, params };
     let (process, runtime) = (caller.data().process.clone(), caller.data().runtime.clone());
     let Extras { mut bonds, priority, label } = extras;
     bonds.link = bonds.link.or(Some(Tag(raw.link)).filter(|tag| tag.is_some()));
@@ -359,6 +386,7 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         rights: parent.rights.narrowed(draft.rights),
         network,
         limits: Arc::new(parent.limits.narrowed(&limits)),
+        budgets: parent.budgets.narrowed(&draft.budgets),
         wasi,
     });
     draft.built = Some(built.clone());

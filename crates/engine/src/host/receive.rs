@@ -62,7 +62,7 @@ async fn receive_with(
         process.receive_marked(filter, timeout)
     };
     let Some(envelope) = receive.await else { return Ok(TIMED_OUT) };
-    caller.data_mut().slot = envelope.into();
+    caller.data_mut().set_slot(envelope.into());
     let header = header(&mut caller.data_mut().slot);
     let (memory, _) = split(&mut caller)?;
     bytes_mut(memory, header_pointer, HEADER_BYTES)?.copy_from_slice(&header);

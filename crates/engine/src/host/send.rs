@@ -46,14 +46,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 async fn send(mut caller: Caller<'_, State>, to: Destination, milliseconds: i64) -> Result<i32> {
     let state = caller.data_mut();
     data(state)?;
-    let Slot::Data { message, cursor } = std::mem::take(&mut state.slot) else { return Ok(0) };
+    let Slot::Data { message, cursor } = state.take_slot() else { return Ok(0) };
     let process = state.process.clone();
     let sent = process.send_until(to, message, timeout(milliseconds)).await;
     end_if_exiting(&process)?;
     match sent {
         Ok(()) => Ok(0),
         Err(message) => {
-            caller.data_mut().slot = Slot::Data { message, cursor };
+            caller.data_mut().set_slot(Slot::Data { message, cursor });
             Ok(TIMED_OUT)
         }
     }

@@ -225,6 +225,8 @@ lunatic::process create_empty_config -> i64
 lunatic::process config_allow_network i64 i32 i32 i32 i32 -> i32
 lunatic::process config_deny_network i64 ->
 lunatic::process config_allow_resolve i64 i32 ->
+lunatic::process config_set_budget i64 i32 i32 i64 i32 i32 -> i32
+lunatic::process account i64 i64 i32 i32 i32 -> i32
 lunatic::message push_tls_listener i64 -> i64
 lunatic::message take_tls_listener i64 -> i64
 lunatic::networking tls_bind_with i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32

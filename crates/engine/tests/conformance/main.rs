@@ -8,6 +8,7 @@ mod common;
 
 mod alone;
 mod bonds;
+mod budgets;
 mod config;
 mod ends;
 mod error;

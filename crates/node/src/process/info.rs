@@ -72,6 +72,11 @@ impl Process {
         self.with_state(|state| state.set_label(label));
     }
 
+    /// Who spawned it, if a process did.
+    pub fn parent(&self) -> Option<Pid> {
+        self.parent.get().copied()
+    }
+
     pub(crate) fn set_parent(&self, parent: Pid) {
         // A process is started once, by one parent.
         let _ = self.parent.set(parent);

@@ -64,8 +64,8 @@ pub trait Format<T> {
         Self::decode(&bytes)
     }
 
-    /// Whether [`decode_owned`](Format::decode_owned) is to be called for messages of any size, since
-    /// it keeps the bytes.
+    /// Whether [`decode_owned`](Format::decode_owned) is to be called for messages of any size,
+    /// since it keeps the bytes.
     const KEEPS_BYTES: bool = false;
 }
 

@@ -22,8 +22,11 @@
 //! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
-//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`supervisor`]:
-//!   trees of processes that are restarted; [`sys`]: what all of these understand.
+//! * [`net`]: sockets.
+//! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
+//!   machines, its `gen_statem`; [`supervisor`]:
+//!   trees of processes that are restarted; [`registry`]: keys and groups; [`task`]: functions
+//!   whose result is waited for; [`sys`]: what all behaviours understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -35,25 +38,34 @@ pub mod abi;
 mod behaviour;
 mod call;
 mod config;
+mod entry;
+mod envelope;
 pub mod format;
 mod host_error;
 mod info;
 pub mod logger;
 mod mailbox;
 pub mod message;
+pub mod net;
 mod output;
 pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod registry;
 pub mod server;
 mod spawn;
+pub mod statem;
 pub mod supervisor;
 pub mod sys;
+pub mod task;
 pub mod timer;
 
 pub use call::{CallError, call, call_tagged};
 pub use config::{Config, ConfigDenied, Module};
+#[doc(hidden)]
+pub use entry::run_main;
+pub use entry::{Outcome, argument};
 pub use format::{Bytes, Format, Postcard, Raw};
 pub use host_error::HostError;
 pub use info::{Info, Status};
@@ -63,9 +75,7 @@ pub use message::{DecodeError, Down, Exit, ReceiveError, SendError};
 pub use pid::{Pid, Ref};
 pub use process::{Alias, Monitor, RegisterError, exit, register, sleep, unregister, whereis};
 pub use reason::ExitReason;
-#[doc(hidden)]
-pub use spawn::run_main;
-pub use spawn::{Outcome, Spawn, SpawnError, argument, spawn, spawn_link, spawn_monitor};
+pub use spawn::{Spawn, SpawnError, spawn, spawn_link, spawn_monitor};
 
 /// State that belongs to the process: std's `thread_local!`, since each process has its own.
 pub use std::thread_local as process_local;

@@ -171,8 +171,8 @@ impl<M, F: Format<M>> Process<M, F> {
     ///
     /// # Panics
     ///
-    /// If the message cannot be written in its format: its type has no such form at all, or it holds
-    /// a socket that is gone. [`send_within`](Process::send_within) gives an error then.
+    /// If the message cannot be written in its format: its type has no such form at all, or it
+    /// holds a socket that is gone. [`send_within`](Process::send_within) gives an error then.
     #[track_caller]
     pub fn send(self, message: M) {
         if let Err(error) = self.send_within(message, None) {

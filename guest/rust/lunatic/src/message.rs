@@ -5,7 +5,6 @@
 //! [`Envelope`] stands for what lies in that slot; reading it after something else was written or
 //! received is an error, which a number that counts these makes sure of.
 
-use core::any::type_name;
 use core::cell::Cell;
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -13,9 +12,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use crate::abi::{self, TIMED_OUT};
-use crate::format::{DecodeCause, EncodeError, Format, Output, Postcard};
+pub use crate::envelope::{DecodeError, Down, Envelope, Exit, Kind, ReceiveError};
+use crate::format::{EncodeError, Format, Output, Postcard};
 use crate::pid::{Pid, Ref};
-use crate::reason::ExitReason;
 
 /// Tags below 0 belong to the libraries: `guest/wire.md` says what each is for.
 pub mod tag {
@@ -35,26 +34,21 @@ pub mod tag {
     pub const SYSTEM: i64 = -6;
 }
 
-/// Messages that are read without memory of the heap.
-const ON_STACK_BYTES: usize = 512;
-
 thread_local! {
     /// Counts what came into the slot.
-    static SLOT: Cell<u32> = const { Cell::new(0) };
+    pub(crate) static SLOT: Cell<u32> = const { Cell::new(0) };
     /// Resources of the message that is being decoded; `None` while none is.
-    static DECODING: Cell<Option<u32>> = const { Cell::new(None) };
+    pub(crate) static DECODING: Cell<Option<u32>> = const { Cell::new(None) };
     /// Whether a message is being encoded into the slot.
     static ENCODING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether resources can be put into a message now.
-#[allow(dead_code)]
 pub(crate) fn is_encoding() -> bool {
     ENCODING.get()
 }
 
 /// How many resources the message has that is being decoded now.
-#[allow(dead_code)]
 pub(crate) fn resources_of_decoding() -> Option<u32> {
     DECODING.get()
 }
@@ -149,49 +143,14 @@ impl Pattern {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Header {
-    kind: u32,
-    reason: u32,
-    tag: i64,
-    sender: Pid,
-    reference: Ref,
-    bytes: u64,
-    resources: u32,
-    name_bytes: u32,
-}
-
-/// What was received.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A message.
-    Message,
-    /// The exit of a linked process, or a request to exit, that was trapped.
-    Exit,
-    /// The end of a process that was watched.
-    Down,
-}
-
-/// A linked process has ended, or somebody asks this one to; and this one traps exits.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Exit {
-    /// Who has ended, or asks.
-    pub from: Pid,
-    /// The tag of the link; 0 without one.
-    pub tag: i64,
-    /// Why.
-    pub reason: ExitReason,
-}
-
-/// A process that was watched has ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Down {
-    /// Who; [`Pid::NONE`] if it was watched by a name that nobody had.
-    pub from: Pid,
-    /// The monitor.
-    pub reference: Ref,
-    /// Why.
-    pub reason: ExitReason,
-    /// The name, if it was watched by name.
-    pub name: Option<String>,
+    pub(crate) kind: u32,
+    pub(crate) reason: u32,
+    pub(crate) tag: i64,
+    pub(crate) sender: Pid,
+    pub(crate) reference: Ref,
+    pub(crate) bytes: u64,
+    pub(crate) resources: u32,
+    pub(crate) name_bytes: u32,
 }
 
 /// Takes the oldest message that one of the patterns takes; without patterns, the oldest of all.
@@ -227,7 +186,7 @@ fn receive_flags(patterns: &[Pattern], flags: u32, timeout: Option<Duration>) ->
         return None;
     }
     // SAFETY: all other results have stored the header.
-    Some(Envelope { header: unsafe { header.assume_init() }, slot: next_slot() })
+    Some(Envelope::new(unsafe { header.assume_init() }, next_slot()))
 }
 
 /// Remembers what is in the mailbox now, for [`receive_marked`]: who waits for an answer to what it
@@ -235,227 +194,6 @@ fn receive_flags(patterns: &[Pattern], flags: u32, timeout: Option<Duration>) ->
 pub fn mark() {
     // SAFETY: no pointers.
     unsafe { abi::message::mark() }
-}
-
-/// What was received, before it is decoded. It can be read until the process receives or sends
-/// something else.
-#[derive(Debug)]
-#[must_use = "what was received is lost"]
-pub struct Envelope {
-    header: Header,
-    slot: u32,
-}
-
-impl Envelope {
-    /// What it is.
-    pub fn kind(&self) -> Kind {
-        match self.header.kind {
-            0 => Kind::Message,
-            1 => Kind::Exit,
-            _ => Kind::Down,
-        }
-    }
-
-    /// The tag of the message or of the link; 0 without one.
-    pub fn tag(&self) -> i64 {
-        self.header.tag
-    }
-
-    /// Who sent it, set the timer, ended, or asks this process to exit.
-    pub fn sender(&self) -> Pid {
-        self.header.sender
-    }
-
-    /// The monitor of a down; the alias or timer of a message; [`Ref::NONE`] without one.
-    pub fn reference(&self) -> Ref {
-        self.header.reference
-    }
-
-    /// Bytes of the message.
-    pub fn len(&self) -> u64 {
-        self.header.bytes
-    }
-
-    /// Whether it has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.header.bytes == 0
-    }
-
-    /// Reads the message.
-    ///
-    /// # Errors
-    ///
-    /// If it is no `T`; the error says from whom it came.
-    pub fn decode<T, F: Format<T>>(self) -> Result<T, DecodeError> {
-        self.decode_rest::<T, F>(0)
-    }
-
-    /// Reads a message that begins with the reference to answer to: a call or a system message.
-    ///
-    /// # Errors
-    ///
-    /// If it is none, or the request is no `T`.
-    pub fn decode_call<T, F: Format<T>>(self) -> Result<(Ref, T), DecodeError> {
-        let mut bytes = [0; 16];
-        if self.header.bytes < 16 || self.is_gone() {
-            return Err(self.error::<T>(DecodeCause::new("there is no reference to answer to")));
-        }
-        // SAFETY: the place has the length that is given.
-        unsafe { abi::message::read_data(bytes.as_mut_ptr(), bytes.len()) };
-        let value = self.decode_rest::<T, F>(16)?;
-        Ok((Ref::from_bytes(bytes), value))
-    }
-
-    /// The bytes of the message, as they are.
-    ///
-    /// # Errors
-    ///
-    /// If something else was received or sent since.
-    pub fn into_bytes(self) -> Result<Vec<u8>, DecodeError> {
-        if self.is_gone() {
-            return Err(self.error::<Vec<u8>>(DecodeCause::new(GONE)));
-        }
-        Ok(read_vec(self.header.bytes))
-    }
-
-    /// The exit that this is; `None` if it is something else.
-    pub fn exit(&self) -> Option<Exit> {
-        (self.kind() == Kind::Exit).then(|| Exit {
-            from: self.header.sender,
-            tag: self.header.tag,
-            reason: self.reason(),
-        })
-    }
-
-    /// The down that this is; `None` if it is something else.
-    pub fn down(&self) -> Option<Down> {
-        (self.kind() == Kind::Down).then(|| Down {
-            from: self.header.sender,
-            reference: self.header.reference,
-            reason: self.reason(),
-            name: self.name(),
-        })
-    }
-
-    fn reason(&self) -> ExitReason {
-        if self.is_gone() {
-            return ExitReason::Error(GONE.into());
-        }
-        // SAFETY: no pointers; the slot holds an exit or a down.
-        unsafe { abi::message::seek_data(0) };
-        ExitReason::from_parts(self.header.reason, &read_vec(self.header.bytes))
-    }
-
-    fn name(&self) -> Option<String> {
-        let length = self.header.name_bytes as usize;
-        if length == 0 || self.is_gone() {
-            return None;
-        }
-        let mut name = vec![0; length];
-        // SAFETY: the place has the length that is given.
-        unsafe { abi::message::monitored_name(name.as_mut_ptr(), length) };
-        String::from_utf8(name).ok()
-    }
-
-    fn is_gone(&self) -> bool {
-        self.slot != SLOT.get()
-    }
-
-    #[inline]
-    fn decode_rest<T, F: Format<T>>(self, read: u64) -> Result<T, DecodeError> {
-        if self.is_gone() {
-            return Err(self.error::<T>(DecodeCause::new(GONE)));
-        }
-        let length = self.header.bytes - read;
-        DECODING.set(Some(self.header.resources));
-        let result = if !F::KEEPS_BYTES && length <= ON_STACK_BYTES as u64 {
-            let mut bytes = [const { MaybeUninit::<u8>::uninit() }; ON_STACK_BYTES];
-            // SAFETY: the place is large enough; the host stores so many bytes.
-            let bytes = unsafe {
-                abi::message::read_data(bytes.as_mut_ptr().cast(), length as usize);
-                core::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), length as usize)
-            };
-            F::decode(bytes)
-        } else {
-            F::decode_owned(read_vec(length))
-        };
-        DECODING.set(None);
-        result.map_err(|cause| self.error::<T>(cause))
-    }
-
-    #[cold]
-    fn error<T>(&self, cause: DecodeCause) -> DecodeError {
-        DecodeError {
-            expected: type_name::<T>(),
-            sender: self.header.sender,
-            tag: self.header.tag,
-            bytes: self.header.bytes,
-            cause,
-        }
-    }
-}
-
-const GONE: &str = "something else was received or sent before it was read";
-
-fn read_vec(length: u64) -> Vec<u8> {
-    let length = length as usize;
-    let mut bytes = Vec::with_capacity(length);
-    // SAFETY: there is room for what the host stores, and it says how much that was.
-    unsafe {
-        let stored = abi::message::read_data(bytes.as_mut_ptr(), length);
-        bytes.set_len(stored.min(length));
-    }
-    bytes
-}
-
-/// A message was not what the receiver expects. Nothing is lost but the message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DecodeError {
-    /// The type that was expected.
-    pub expected: &'static str,
-    /// Who sent it.
-    pub sender: Pid,
-    /// Its tag.
-    pub tag: i64,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// What the format said.
-    pub cause: DecodeCause,
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DecodeError { expected, sender, tag, bytes, cause } = self;
-        write!(f, "a message of {bytes} bytes (tag {tag}) from {sender} is no {expected}: {cause}")
-    }
-}
-
-impl Error for DecodeError {}
-
-/// Why nothing was received.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ReceiveError {
-    /// There was nothing within the time.
-    Timeout,
-    /// There was something, but not what is expected. It was taken out of the mailbox.
-    Decode(DecodeError),
-}
-
-impl fmt::Display for ReceiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReceiveError::Timeout => f.write_str("no message came in time"),
-            ReceiveError::Decode(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ReceiveError {}
-
-impl From<DecodeError> for ReceiveError {
-    fn from(error: DecodeError) -> ReceiveError {
-        ReceiveError::Decode(error)
-    }
 }
 
 /// Where a message can be sent.

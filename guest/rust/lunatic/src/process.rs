@@ -128,8 +128,8 @@ impl Pid {
         unsafe { abi::process::is_alive(self.node(), self.id()) != 0 }
     }
 
-    /// Asks the process to exit, as Erlang's `exit/2`: it ends, or gets a message if it traps exits.
-    /// [`ExitReason::Normal`] ends nobody but oneself.
+    /// Asks the process to exit, as Erlang's `exit/2`: it ends, or gets a message if it traps
+    /// exits. [`ExitReason::Normal`] ends nobody but oneself.
     pub fn exit(self, reason: ExitReason) {
         let (kind, data) = reason.parts_to_give();
         // SAFETY: the data lives during the call.
@@ -141,8 +141,8 @@ impl Pid {
         self.exit(ExitReason::Kill);
     }
 
-    /// Links this process with the one that runs: if one ends, the other hears of it, and ends, too,
-    /// unless the reason was normal or it traps exits. Linking twice is linking once.
+    /// Links this process with the one that runs: if one ends, the other hears of it, and ends,
+    /// too, unless the reason was normal or it traps exits. Linking twice is linking once.
     pub fn link(self) {
         self.link_tagged(0, false);
     }
@@ -282,8 +282,8 @@ impl Monitor {
     }
 }
 
-/// A name that this process gives itself (EEP 53): who has it can send to it, and only its owner can
-/// end it. What comes afterwards vanishes.
+/// A name that this process gives itself (EEP 53): who has it can send to it, and only its owner
+/// can end it. What comes afterwards vanishes.
 ///
 /// ```
 /// use lunatic::{Alias, Mailbox, message::Destination};

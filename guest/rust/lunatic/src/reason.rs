@@ -99,8 +99,8 @@ impl ExitReason {
     }
 
     /// The value that [`custom`](ExitReason::custom) or
-    /// [`shutdown_with`](ExitReason::shutdown_with) put in; `None` for other reasons and for data of
-    /// another type.
+    /// [`shutdown_with`](ExitReason::shutdown_with) put in; `None` for other reasons and for data
+    /// of another type.
     pub fn decode<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
             ExitReason::Custom(data) | ExitReason::ShutdownWith(data) => {

@@ -1,5 +1,5 @@
-//! The attributes `lunatic::main` and `lunatic::test`: a function with a mailbox as the beginning of
-//! a program, and as a test that runs in processes of its own.
+//! The attributes `lunatic::main` and `lunatic::test`: a function with a mailbox as the beginning
+//! of a program, and as a test that runs in processes of its own.
 //!
 //! Written on the compiler's own tokens: nothing else has to be compiled for them.
 

@@ -59,7 +59,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::behaviour::StartError;
 use crate::behaviour::{StartOptions, send, start};
 pub use crate::call::CallError;
-use crate::message::{Destination, Down, Exit, tag};
+use crate::format::DecodeCause;
+use crate::message::{Destination, Down, Envelope, Exit, tag};
 use crate::process::whereis;
 use crate::sys::{self, Term};
 use crate::{ExitReason, Pid, behaviour, format};
@@ -311,8 +312,7 @@ impl<S: Server> ServerRef<S> {
         timeout: Option<Duration>,
         make: impl FnOnce(Caller<R>) -> S::Call,
     ) -> Result<R, CallError> {
-        let request = make(Caller::of_this_call());
-        caller::writing(|| behaviour::call(self.pid, tag::CALL, &request, timeout))
+        make_call(self.pid, timeout, make)
     }
 
     /// Sends a request without an answer. This never fails; nobody knows whether it arrived.
@@ -333,4 +333,25 @@ impl<S: Server> ServerRef<S> {
     pub fn stop(self) -> Result<(), CallError> {
         sys::stop(self.pid, &ExitReason::Normal, None)
     }
+}
+
+/// A call of a behaviour.
+pub(crate) fn make_call<C, R>(
+    pid: Pid,
+    timeout: Option<Duration>,
+    make: impl FnOnce(Caller<R>) -> C,
+) -> Result<R, CallError>
+where
+    C: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    let request = make(Caller::of_this_call());
+    caller::writing(|| behaviour::call(pid, tag::CALL, &request, timeout))
+}
+
+/// The request of a call that was received.
+pub(crate) fn decode_call<C: DeserializeOwned>(envelope: Envelope) -> Result<C, DecodeCause> {
+    let sender = envelope.sender();
+    let data = envelope.into_bytes().map_err(|error| error.cause)?;
+    caller::decode(sender, &data)
 }

@@ -9,9 +9,8 @@ use crate::message::{Envelope, Exit, tag};
 use crate::sys::{self, After, System, Term};
 use crate::{ExitReason, Pid, Postcard, format};
 
-use super::caller;
 use super::next::{InitStep, Next, Step};
-use super::{Info, Server};
+use super::{Info, Server, decode_call};
 
 /// Where a server's process starts; gives the reason with which it ends.
 pub(super) fn entry<S: Server>(argument: Argument, _: Mailbox<()>) -> ExitReason {
@@ -76,11 +75,7 @@ impl<S: Server> Life<S> {
     fn message(&mut self, envelope: Envelope, timeout: Option<Duration>) -> Next<S> {
         let (tag, sender) = (envelope.tag(), envelope.sender());
         let handled = match tag {
-            tag::CALL => envelope
-                .into_bytes()
-                .map_err(|error| error.cause)
-                .and_then(|data| caller::decode(sender, &data))
-                .map(|call| self.state.handle_call(call)),
+            tag::CALL => decode_call(envelope).map(|call| self.state.handle_call(call)),
             tag::CAST => envelope
                 .decode::<_, Postcard>()
                 .map(|cast| self.state.handle_cast(cast))

@@ -1,0 +1,64 @@
+//! A process and its account: turns that are counted, and held where there is a debt.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use lunatic_model::ExitReason;
+
+use super::Process;
+use crate::account::{Account, Membership};
+
+impl Process {
+    /// What it uses of its budgets; `None` if it has none.
+    pub fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref().map(|Membership(account)| account)
+    }
+
+    /// Whether it is held until its share of a core has come back.
+    pub fn is_held(&self) -> bool {
+        self.in_line.load(Ordering::SeqCst)
+    }
+
+    /// A turn of a process with an account: it does not begin in debt, unless it is the last one.
+    /// Returns whether the process has more to do at once.
+    pub(super) fn take_counted_turn(self: &Arc<Self>, account: &Arc<Account>) -> bool {
+        if !self.is_exiting() && !account.may_run(self) {
+            return false;
+        }
+        let node = self.environment.node().clone();
+        let began = node.cpu_clock();
+        let again = self.take_turn();
+        let used = node.cpu_clock().saturating_sub(began);
+        again | self.count_cpu(account, used)
+    }
+
+    /// Counts processor time that was used for the process elsewhere, in nanoseconds. It ends if
+    /// that was the last that it had.
+    pub fn charge_cpu(self: &Arc<Self>, nanoseconds: u64) {
+        if let Some(account) = self.account()
+            && self.count_cpu(account, nanoseconds)
+        {
+            self.wake_by_ref();
+        }
+    }
+
+    /// Whether it must end for it.
+    fn count_cpu(&self, account: &Arc<Account>, nanoseconds: u64) -> bool {
+        match account.charge_cpu(nanoseconds) {
+            Some(limit) if !self.is_exiting() => {
+                self.end(ExitReason::Limit(limit));
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Whether it was in no line before.
+    pub(crate) fn stand_in_line(&self) -> bool {
+        !self.in_line.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn leave_line(&self) {
+        self.in_line.store(false, Ordering::SeqCst);
+    }
+}
