@@ -20,6 +20,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use wasmtime::{Caller, Result, format_err};
 
 use crate::config::ProcessConfig;
+use crate::cpu_clock;
 use crate::state::State;
 use crate::tables::Table;
 
@@ -157,7 +158,14 @@ pub(crate) async fn work<T: Send + 'static>(
         let left = timeout.saturating_sub(began.elapsed());
         let (job, patient) = (job.clone(), !left.is_zero());
         let result;
-        (resting, result) = lend(resting, move |connection| job(connection, patient)).await?;
+        let counted = process.clone();
+        let job = move |connection: &mut Connection| {
+            let began = cpu_clock::thread_nanoseconds();
+            let result = job(connection, patient);
+            counted.charge_cpu(cpu_clock::thread_nanoseconds().saturating_sub(began));
+            result
+        };
+        (resting, result) = lend(resting, job).await?;
         match result {
             Err(error) if error.may_wait() => {
                 pause = pauses.next().map_or(pause, |pause| Duration::from_millis(*pause));

@@ -26,6 +26,12 @@ pub enum Budgeted {
     Children = 3,
     /// Milliseconds from the spawn on.
     Lifetime = 4,
+    /// Messages sent in a second.
+    MessagesOut = 5,
+    /// Messages received in a second.
+    MessagesIn = 6,
+    /// Bytes sent and received on the network, all in all.
+    Network = 7,
 }
 
 /// What happens at the limit.
@@ -40,7 +46,7 @@ pub enum Policy {
 }
 
 /// The number of kinds.
-const KINDS: usize = 5;
+const KINDS: usize = 8;
 
 impl Budgeted {
     /// All kinds, in the order of their numbers.
@@ -50,6 +56,9 @@ impl Budgeted {
         Budgeted::CpuRate,
         Budgeted::Children,
         Budgeted::Lifetime,
+        Budgeted::MessagesOut,
+        Budgeted::MessagesIn,
+        Budgeted::Network,
     ];
 
     /// The kind with this number, if there is one.
@@ -65,11 +74,17 @@ impl Budgeted {
             (Scope::Process, Budgeted::CpuRate) => "cpu_rate_max",
             (Scope::Process, Budgeted::Children) => "children_max",
             (Scope::Process, Budgeted::Lifetime) => "lifetime_max",
+            (Scope::Process, Budgeted::MessagesOut) => "messages_out_max",
+            (Scope::Process, Budgeted::MessagesIn) => "messages_in_max",
+            (Scope::Process, Budgeted::Network) => "network_bytes_max",
             (Scope::Subtree, Budgeted::Memory) => "tree_total_memory_max",
             (Scope::Subtree, Budgeted::CpuTime) => "tree_cpu_time_max",
             (Scope::Subtree, Budgeted::CpuRate) => "tree_cpu_rate_max",
             (Scope::Subtree, Budgeted::Children) => "tree_children_max",
             (Scope::Subtree, Budgeted::Lifetime) => "tree_lifetime_max",
+            (Scope::Subtree, Budgeted::MessagesOut) => "tree_messages_out_max",
+            (Scope::Subtree, Budgeted::MessagesIn) => "tree_messages_in_max",
+            (Scope::Subtree, Budgeted::Network) => "tree_network_bytes_max",
         }
     }
 
@@ -83,8 +98,8 @@ impl Budgeted {
     /// What happens at the limit unless something else is asked for.
     pub fn usual_policy(self) -> Policy {
         match self {
-            Budgeted::Memory | Budgeted::Children => Policy::Error,
-            Budgeted::CpuRate => Policy::Wait,
+            Budgeted::Memory | Budgeted::Children | Budgeted::Network => Policy::Error,
+            Budgeted::CpuRate | Budgeted::MessagesOut | Budgeted::MessagesIn => Policy::Wait,
             Budgeted::CpuTime | Budgeted::Lifetime => Policy::End,
         }
     }
@@ -92,7 +107,7 @@ impl Budgeted {
     /// Whether this can happen at the limit: processor time that is used up cannot be an error.
     pub fn allows(self, policy: Policy) -> bool {
         policy == self.usual_policy()
-            || policy == Policy::End && matches!(self, Budgeted::Memory | Budgeted::Children)
+            || policy == Policy::End && self.usual_policy() == Policy::Error
     }
 }
 

@@ -12,6 +12,9 @@
 //! Invariants: no lock of a process is taken while one of an account is held; a line that is not
 //! empty has a deadline set.
 
+mod flow;
+mod holding;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -25,6 +28,10 @@ use crate::lock;
 use crate::process::Process;
 use crate::scheduler::PULSE;
 use crate::timers::Timers;
+use flow::Flow;
+
+pub use holding::Charged;
+pub(crate) use holding::Membership;
 
 /// Accounts above one process: whoever nests subtrees without end would make each step dear.
 const CHAIN_MAX: usize = 16;
@@ -55,6 +62,12 @@ pub struct AccountUsage {
     pub held: u64,
     /// Live children, or descendants.
     pub children: u64,
+    /// Messages sent so far.
+    pub sent: u64,
+    /// Messages received so far.
+    pub received: u64,
+    /// Bytes sent and received on the network so far.
+    pub network: u64,
     /// Time since the account was opened.
     pub age: Duration,
     /// What there may be.
@@ -84,6 +97,7 @@ pub struct Account {
     starved: Mutex<BTreeMap<u64, Weak<Process>>>,
     is_starved: AtomicBool,
     deadline: Mutex<Option<TimerKey>>,
+    flow: Flow,
 }
 
 struct Rate {
@@ -159,6 +173,7 @@ impl Account {
             starved: Mutex::default(),
             is_starved: AtomicBool::new(false),
             deadline: Mutex::default(),
+            flow: Flow::new(&budget, opened),
         }
     }
 
@@ -182,6 +197,9 @@ impl Account {
             cpu_nanoseconds: load(&self.cpu),
             held: load(&self.held),
             children: load(&self.children),
+            sent: load(&self.flow.sent),
+            received: load(&self.flow.received),
+            network: load(&self.flow.network),
             age: Duration::from_nanos(self.timers.now().saturating_sub(self.opened)),
             budget: self.budget,
         }
@@ -368,38 +386,6 @@ impl Account {
                 spawner.discharge(Counter::Children, 1);
             }
         }
-    }
-}
-
-/// Memory that counts in an account until this is dropped.
-pub struct Charged {
-    account: Option<Arc<Account>>,
-    bytes: u64,
-}
-
-impl Charged {
-    /// Counts so many bytes, where there is an account.
-    pub fn new(account: Option<&Arc<Account>>, bytes: usize) -> Result<Charged, OverBudget> {
-        let bytes = bytes as u64;
-        account.map_or(Ok(()), |account| account.charge_memory(bytes))?;
-        Ok(Charged { account: account.cloned(), bytes })
-    }
-}
-
-impl Drop for Charged {
-    fn drop(&mut self) {
-        if let Some(account) = &self.account {
-            account.release_memory(self.bytes);
-        }
-    }
-}
-
-/// A process's place in its accounts, which it leaves at its end, or when it never begins.
-pub(crate) struct Membership(pub(crate) Arc<Account>);
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.0.leave();
     }
 }
 

@@ -37,9 +37,23 @@ impl Process {
         let mut waiting = Some(message);
         let mut deadline = timeout.map(|timeout| self.sleep(timeout));
         let mut line = InLine::new(self, to);
+        let (mut counted, mut pause) = (self.account().is_none(), None);
         std::future::poll_fn(|cx| {
-            let Some(message) = waiting.take() else { return Poll::Ready(Ok(())) };
-            let Err(message) = line.send_or_wait(message) else { return Poll::Ready(Ok(())) };
+            let Some(mut message) = waiting.take() else { return Poll::Ready(Ok(())) };
+            match self.account().filter(|_| !counted).map(|account| account.take_send()) {
+                Some(Err(at)) => {
+                    // Its budget of messages is used up for now.
+                    let timers = self.environment().node().timers();
+                    pause.insert(timers.sleep_until(at)).arm(cx.waker());
+                }
+                Some(Ok(())) | None => {
+                    counted = true;
+                    match line.send_or_wait(message) {
+                        Ok(()) => return Poll::Ready(Ok(())),
+                        Err(unsent) => message = unsent,
+                    }
+                }
+            }
             if let Some(deadline) = &mut deadline {
                 if deadline.has_passed() {
                     return Poll::Ready(Err(message));

@@ -17,6 +17,7 @@ impl Process {
     ///
     /// The sender can be killed while it waits; then the message was not sent.
     pub async fn send(self: &Arc<Self>, to: Pid, message: Message) {
+        self.wait_to_send().await;
         let Err(message) = self.try_send(to, message) else { return };
         let mut waiting = Some(message);
         let mut line = InLine::new(self, Destination::Process(to));
@@ -31,6 +32,14 @@ impl Process {
             }
         })
         .await;
+    }
+
+    /// Waits until its budgets let it send one message more, which counts from then on.
+    async fn wait_to_send(&self) {
+        let Some(account) = self.account() else { return };
+        while let Err(at) = account.take_send() {
+            self.environment().node().timers().sleep_until(at).await;
+        }
     }
 
     /// Waits while the mailbox of `to` is full. What fires later never waits, so it waits here,
@@ -93,6 +102,7 @@ impl Process {
             Recipient::Process(to) => Some(*to),
             Recipient::Name(name) => self.environment().whereis(name),
         };
+        self.wait_to_send().await;
         if let Some(receiver) = receiver {
             self.wait_for_room(receiver).await;
         }
@@ -130,13 +140,16 @@ impl Process {
         full: impl FnOnce(&mut State, &Message),
     ) -> Result<(), Message> {
         let delivery = self.with_state(|state| {
-            let delivery = state.deliver_in_line(message, place);
+            let delivery = match self.may_receive(&message) {
+                true => state.deliver_in_line(message, place),
+                false => Delivery::Full(message),
+            };
             if let Delivery::Full(message) = &delivery {
                 full(state, message);
             }
             delivery
         });
-        self.note_starvation(&delivery);
+        self.note_delivery(&delivery);
         self.delivered(delivery)
     }
 
@@ -154,10 +167,23 @@ impl Process {
         Ok(())
     }
 
-    /// A mailbox that is full for want of memory elsewhere is looked at again when there is some.
-    fn note_starvation(self: &Arc<Self>, delivery: &Delivery) {
-        if let (Some(account), Delivery::Full(message)) = (self.account(), delivery) {
-            account.starves(self, message.bytes());
+    /// Whether its budgets of messages have room; it never waits for itself.
+    fn may_receive(&self, message: &Message) -> bool {
+        let to_self = message.from == Some(self.pid());
+        self.account().is_none_or(|account| to_self || account.may_receive())
+    }
+
+    /// Counts what was received. What was not, for want of memory elsewhere or for its rate, is
+    /// tried again in time.
+    fn note_delivery(self: &Arc<Self>, delivery: &Delivery) {
+        let Some(account) = self.account() else { return };
+        match delivery {
+            Delivery::Full(message) => {
+                account.starves(self, message.bytes());
+                account.receives_later(self);
+            }
+            Delivery::Done | Delivery::Wake | Delivery::Answer(..) => account.count_received(),
+            Delivery::Dead(_) => {}
         }
     }
 
@@ -171,14 +197,21 @@ impl Process {
         full: impl FnOnce(&mut State, &Message),
     ) -> Result<(), Message> {
         let done = self.with_state(|state| {
-            let done = state.deliver_by_alias(reference, message, priority, place);
+            let done = match self.may_receive(&message) {
+                true => state.deliver_by_alias(reference, message, priority, place),
+                false => AliasDelivery {
+                    delivery: Delivery::Full(message),
+                    ended: false,
+                    demonitor: None,
+                },
+            };
             if let Delivery::Full(message) = &done.delivery {
                 full(state, message);
             }
             done
         });
         let AliasDelivery { delivery, ended, demonitor } = done;
-        self.note_starvation(&delivery);
+        self.note_delivery(&delivery);
         if ended {
             self.environment().aliases().remove(reference);
         }

@@ -199,6 +199,11 @@ impl Timers {
         Sleep { timers: self.clone(), deadline: self.deadline_in(delay), key: None }
     }
 
+    /// A future that ends at a time of [`Timers::now`].
+    pub(crate) fn sleep_until(self: &Arc<Self>, deadline: u64) -> Sleep {
+        Sleep { timers: self.clone(), deadline, key: None }
+    }
+
     /// Sends `message` to `to` after `delay`. The `id` is for [`Timers::cancel_send`]. At a limit
     /// the owner ends.
     pub(crate) fn send_after(

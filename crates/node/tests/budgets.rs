@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{GO, READY, eventually, message, node, run, yield_now};
+use common::{GO, READY, drain, eventually, message, next, node, read, run, yield_now};
 use lunatic_model::{
     Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Tag,
 };
-use lunatic_node::{Account, Bonds, Environment, Process, SpawnError};
+use lunatic_node::{Account, Bonds, Destination, Environment, Process, SpawnError};
 
 fn budget(kind: Budgeted, amount: u64, policy: Policy) -> Budget {
     let mut budget = Budget::default();
@@ -313,4 +313,84 @@ fn a_lifetime_ends_a_process_that_waits_and_one_of_a_subtree_all_in_it() {
             spawn(root.environment(), Some(&root), &budgets, |_| async { ExitReason::Normal });
         assert_eq!(done.join().await, ExitReason::Normal);
     });
+}
+
+#[test]
+fn who_sends_or_receives_faster_than_its_budget_waits_and_nothing_is_lost_or_reordered() {
+    for kind in [Budgeted::MessagesOut, Budgeted::MessagesIn] {
+        run(2, |root| async move {
+            const COUNT: u64 = 150;
+            let budgets = of_subtree(kind, 100);
+            let tenant = spawn(root.environment(), Some(&root), &budgets, |me| async move {
+                me.receive(Filter::Reply(GO), None).await;
+                for expected in 0..COUNT {
+                    assert_eq!(read(&next(&me).await).1, expected);
+                }
+                ExitReason::Normal
+            });
+            let to = tenant.pid();
+            let sender =
+                spawn(root.environment(), Some(&tenant), &Budgets::default(), |me| async move {
+                    for number in 0..COUNT {
+                        me.send(to, message(READY, number)).await;
+                    }
+                    ExitReason::Normal
+                });
+            let used = || match kind {
+                Budgeted::MessagesOut => subtree(&tenant).usage().sent,
+                _ => subtree(&tenant).usage().received,
+            };
+            while used() < 100 {
+                yield_now().await;
+            }
+            root.send(to, message(GO, 0)).await;
+            assert_eq!(sender.join().await, ExitReason::Normal);
+            assert_eq!(tenant.join().await, ExitReason::Normal);
+            assert!(used() >= COUNT);
+        });
+    }
+}
+
+#[test]
+fn who_may_send_nothing_waits_until_its_timeout_and_can_be_killed() {
+    run(2, |root| async move {
+        let to = root.pid();
+        let budgets = of_process(Budgeted::MessagesOut, 0);
+        let impatient = spawn(root.environment(), Some(&root), &budgets, |me| async move {
+            let sent = me
+                .send_until(Destination::Process(to), message(READY, 7), Some(Duration::ZERO))
+                .await;
+            assert!(sent.is_err_and(|message| message.data == 7_u64.to_le_bytes()));
+            ExitReason::Normal
+        });
+        assert_eq!(impatient.join().await, ExitReason::Normal);
+        let patient = spawn(root.environment(), Some(&root), &budgets, |me| async move {
+            me.send(to, message(READY, 0)).await;
+            ExitReason::Normal
+        });
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        patient.kill();
+        assert_eq!(patient.join().await, ExitReason::Killed);
+        assert_eq!(account(&patient).usage().sent, 0);
+        assert!(drain(&root).await.is_empty());
+    });
+}
+
+#[test]
+fn bytes_on_the_network_count_in_the_whole_chain_until_none_are_left() {
+    let node = node(1);
+    let environment = node.environment(1);
+    let tenant = spawn(&environment, None, &of_subtree(Budgeted::Network, 100), |_| pending());
+    let child = spawn(&environment, Some(&tenant), &Budgets::default(), |_| pending());
+    for _ in 0..2 {
+        account(&child).may_use_network().expect("something is left");
+        account(&child).count_network(60);
+    }
+    for process in [&tenant, &child] {
+        let over = account(process).may_use_network().expect_err("nothing is left");
+        assert_eq!((over.limit, over.ends), ("tree_network_bytes_max", false));
+    }
+    assert_eq!(subtree(&tenant).usage().network, 120);
 }

@@ -14,7 +14,6 @@ use crate::state::State;
 
 /// Of each kind: what is used, and what there may be.
 const ENTRY_BYTES: usize = 16;
-const ENTRIES_BYTES: usize = ENTRY_BYTES * Budgeted::ALL.len();
 /// Ancestors that are looked at: nobody who is further above hears of a process.
 const ANCESTORS_MAX: usize = 1024;
 
@@ -69,7 +68,7 @@ fn set_budget(
     fail(&mut caller, text, error)
 }
 
-/// Writes what the account of a process or of its subtree says.
+/// Writes what the account of a process or of its subtree says, as much as there is room for.
 fn account(
     mut caller: Caller<'_, State>,
     node: i64,
@@ -79,9 +78,6 @@ fn account(
     length: i32,
 ) -> Result<i32> {
     let scope = scope(scope_number)?;
-    if unsigned(length) < ENTRIES_BYTES {
-        bail!("the place for an account has at least {ENTRIES_BYTES} bytes");
-    }
     check(&mut caller, &[(pointer, unsigned(length))])?;
     let (own, pid) = (caller.data().process.clone(), identity::pid(node, id));
     let target = if pid == own.pid() { Some(own.clone()) } else { own.environment().find(pid) };
@@ -111,6 +107,9 @@ fn used(usage: &AccountUsage, kind: Budgeted) -> u64 {
         Budgeted::CpuTime => usage.cpu_nanoseconds / 1_000_000,
         Budgeted::CpuRate => usage.held,
         Budgeted::Children => usage.children,
+        Budgeted::MessagesOut => usage.sent,
+        Budgeted::MessagesIn => usage.received,
+        Budgeted::Network => usage.network,
         Budgeted::Lifetime => u64::try_from(usage.age.as_millis()).unwrap_or(Budget::UNBOUNDED),
     }
 }

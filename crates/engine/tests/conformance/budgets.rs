@@ -287,7 +287,7 @@ fn a_policy_that_a_kind_cannot_have_is_an_error_and_what_does_not_exist_traps() 
     let config = "(drop (call $process.create_config))";
     for (arguments, expected) in [
         ("(i64.const 0) (i32.const 2) (i32.const 0) (i64.const 1) (i32.const 0)", "scope"),
-        ("(i64.const 0) (i32.const 0) (i32.const 5) (i64.const 1) (i32.const 0)", "kind 5"),
+        ("(i64.const 0) (i32.const 0) (i32.const 8) (i64.const 1) (i32.const 0)", "kind 8"),
         ("(i64.const 0) (i32.const 0) (i32.const 0) (i64.const 1) (i32.const 3)", "policy 3"),
         ("(i64.const 9) (i32.const 0) (i32.const 0) (i64.const 1) (i32.const 0)", "no config"),
     ] {
@@ -296,13 +296,67 @@ fn a_policy_that_a_kind_cannot_have_is_an_error_and_what_does_not_exist_traps() 
         );
         traps(&call, expected);
     }
-    for (scope, place, length, expected) in
-        [(2, 0, 80, "scope"), (0, 0, 79, "at least 80"), (0, 0xffff, 80, "")]
-    {
+    for (scope, place, length, expected) in [(2, 0, 80, "scope"), (0, 0xffff, 80, "")] {
         let call = format!(
             "(drop (call $process.account (i64.const 0) (i64.const 1) (i32.const {scope})
                 (i32.const {place}) (i32.const {length})))"
         );
         traps(&call, expected);
     }
+}
+
+#[test]
+fn an_account_is_stored_as_far_as_there_is_room_for_whole_entries() {
+    let rest = "(i64.store (i32.const 0x2008) (i64.const 99))
+        (i64.store (i32.const 0x2010) (i64.const 99))
+        (call $is (call $process.account (i64.const 0) (local.get $child) (i32.const 0)
+            (i32.const 0x2000) (i32.const 31)) (i32.const 0))
+        (call $is64 (i64.load (i32.const 0x2008)) (i64.const 0x100000))
+        (call $is64 (i64.load (i32.const 0x2010)) (i64.const 99))
+        ;; What there is no kind for stays as it was.
+        (i64.store (i32.const 0x2080) (i64.const 99))
+        (call $is (call $process.account (i64.const 0) (local.get $child) (i32.const 0)
+            (i32.const 0x2000) (i32.const 0x1000)) (i32.const 0))
+        (call $is64 (i64.load (i32.const 0x2078)) (i64.const -1))
+        (call $is64 (i64.load (i32.const 0x2080)) (i64.const 99))";
+    passes(&parent(&set(0, 0, 1 << 20, 0), "(drop (call $next))", rest));
+}
+
+#[test]
+fn who_may_send_no_message_has_a_timeout_and_keeps_it() {
+    let child = "(call $message.create_data (i64.const 1) (i64.const 0))
+        (drop (call $message.write_data (i32.const 0) (i32.const 5)))
+        (call $is (call $message.send_pid (i64.const 0) (local.get 0) (i64.const 0))
+            (i32.const 9027))
+        (call $is64 (call $message.data_size) (i64.const 5))";
+    let ended = "(call $process.monitor (local.get $child))
+        (call $is (call $next) (i32.const 2))
+        (call $is64 (call $message.data_size) (i64.const 0))";
+    passes(&parent(&set(0, 5, 0, 1), child, ended));
+}
+
+#[test]
+fn who_sends_to_a_process_that_may_receive_nothing_has_a_timeout() {
+    let rest = "(call $message.create_data (i64.const 1) (i64.const 0))
+        (call $is (call $message.send_pid (i64.const 0) (local.get $child) (i64.const 1))
+            (i32.const 9027))
+        (call $process.kill (local.get $child))
+        (call $is (call $next) (i32.const 1))";
+    passes(&parent(&set(1, 6, 0, 1), "(drop (call $next))", rest));
+}
+
+#[test]
+fn bytes_on_the_network_are_refused_or_end_the_process_when_they_are_used_up() {
+    let sends = r#"(drop (call $udp)) (drop (call $udp))
+        (call $is (call $udp_connect (i64.const 0) (call $udp_port (i64.const 1))) (i32.const 0))
+        (call $is (call $networking.udp_send (i64.const 0) @"ping" (i32.const 0x3010))
+            (i32.const 0))
+        (call $udp_get (i64.const 1) @"ping")
+        (call $is (call $networking.udp_send (i64.const 0) @"ping" (i32.const 0x3010))
+            (i32.const 1))
+        (call $is (call $error_has (i64.load (i32.const 0x3010)) @"network_bytes_max")
+            (i32.const 1))
+        (call $tell (local.get 0) (i64.const 1) (i64.const 7))"#;
+    passes(&parent(&set(0, 7, 8, 0), sends, "(call $expect (i64.const 7))"));
+    explodes(&set(1, 7, 8, 2), sends, "tree_network_bytes_max");
 }

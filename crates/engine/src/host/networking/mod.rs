@@ -23,6 +23,7 @@ use lunatic_model::{Access, NetworkRights, Protocol};
 use lunatic_node::Sleep;
 use wasmtime::{Caller, Linker, Result, bail};
 
+use crate::exit::HostExit;
 use crate::host::{fail, timeout};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::net::{Shareable, Sockets, Timeout};
@@ -205,6 +206,30 @@ fn give_count(
         Ok(count) => give(caller, count as u64, pointer),
         Err(error) => fail(caller, format!("{what}: {error}"), pointer),
     }
+}
+
+/// Whether the budgets let this process move bytes over the network; a call that begins may go over
+/// by what it moves. If not, the text of an error, or the end of the process.
+fn permit_bytes(caller: &Caller<'_, State>) -> Result<std::result::Result<(), String>> {
+    let account = caller.data().process.account();
+    match account.map_or(Ok(()), |account| account.may_use_network()) {
+        Ok(()) => Ok(Ok(())),
+        Err(over) if over.ends => Err(HostExit::limit(over.limit)),
+        Err(over) => Ok(Err(format!("nothing more may be sent or received: {over}"))),
+    }
+}
+
+/// Result 0 with a count of bytes that were sent or received, or 1 with an error.
+fn give_moved(
+    caller: &mut Caller<'_, State>,
+    count: io::Result<usize>,
+    what: &str,
+    pointer: i32,
+) -> Result<i32> {
+    if let (Ok(bytes), Some(account)) = (&count, caller.data().process.account()) {
+        account.count_network(*bytes as u64);
+    }
+    give_count(caller, count, what, pointer)
 }
 
 /// How much of a guest's buffer one call uses.

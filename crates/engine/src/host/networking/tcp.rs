@@ -18,7 +18,8 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, give_known_address, link_timeout, permit, shared,
+    give, give_address, give_count, give_known_address, give_moved, link_timeout, permit,
+    permit_bytes, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, halves, split, unsigned, write_u64};
@@ -235,6 +236,9 @@ async fn tcp_write_vectored(
     if buffers(memory, list, count)?.is_empty() {
         return give(&mut caller, 0, out);
     }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
+    }
     let mut deadline = Deadline::new(&caller, stream.write_timeout.milliseconds());
     let Some(_turn) = deadline.run(stream.writing.lock()).await else { return Ok(TIMED_OUT) };
     let written = loop {
@@ -249,7 +253,7 @@ async fn tcp_write_vectored(
             None => return Ok(TIMED_OUT),
         }
     };
-    give_count(&mut caller, written, "cannot write", out)
+    give_moved(&mut caller, written, "cannot write", out)
 }
 
 /// The buffers of a list that have something in them, as many as one call writes.
@@ -312,6 +316,9 @@ async fn tcp_read(
     if length == 0 {
         return give(&mut caller, 0, out);
     }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
+    }
     let mut deadline = Deadline::new(&caller, stream.read_timeout.milliseconds());
     let Some(_turn) = deadline.run(stream.reading.lock()).await else { return Ok(TIMED_OUT) };
     let count = loop {
@@ -331,7 +338,7 @@ async fn tcp_read(
             count => break count,
         }
     };
-    give_count(&mut caller, count, "cannot read", out)
+    give_moved(&mut caller, count, "cannot read", out)
 }
 
 /// Nothing is kept back here: what was written is with the system.

@@ -11,7 +11,7 @@ use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::tcp::buffers;
 use crate::host::networking::{
-    Deadline, ID_BYTES, NAMESPACE, at_most, give, give_count, link_timeout, shared,
+    Deadline, ID_BYTES, NAMESPACE, at_most, give, give_moved, link_timeout, permit_bytes, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes_mut, check, split, unsigned, write_u64};
@@ -84,6 +84,9 @@ async fn tls_write_vectored(
     if buffers(memory, list, count)?.is_empty() {
         return give(&mut caller, 0, out);
     }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
+    }
     let mut deadline = Deadline::new(&caller, stream.tcp.write_timeout.milliseconds());
     let Some(_turn) = deadline.run(stream.tcp.writing.lock()).await else { return Ok(TIMED_OUT) };
     // What an earlier call has left.
@@ -98,7 +101,7 @@ async fn tls_write_vectored(
         Ok(written) => deadline.run(stream.flush()).await.unwrap_or(Ok(())).map(|()| written),
         Err(error) => Err(error),
     };
-    give_count(&mut caller, written, "cannot write", out)
+    give_moved(&mut caller, written, "cannot write", out)
 }
 
 async fn tls_read(
@@ -111,6 +114,9 @@ async fn tls_read(
     check(&mut caller, &[(buffer, unsigned(length)), (out, ID_BYTES)])?;
     if length == 0 {
         return give(&mut caller, 0, out);
+    }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
     }
     let mut deadline = Deadline::new(&caller, stream.tcp.read_timeout.milliseconds());
     let Some(_turn) = deadline.run(stream.tcp.reading.lock()).await else { return Ok(TIMED_OUT) };
@@ -130,7 +136,7 @@ async fn tls_read(
             None => return Ok(TIMED_OUT),
         }
     };
-    give_count(&mut caller, count, "cannot read", out)
+    give_moved(&mut caller, count, "cannot read", out)
 }
 
 /// What may follow the last write.

@@ -10,7 +10,7 @@ use wasmtime::{Caller, Linker, Result, format_err};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
-    give_address, give_count, give_known_address, link_timeout, permit, shared,
+    give_address, give_known_address, give_moved, link_timeout, permit, permit_bytes, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
@@ -201,6 +201,9 @@ async fn udp_receive(
     if let Some(from) = from {
         check(&mut caller, &[(from, ID_BYTES)])?;
     }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
+    }
     let mut deadline = Deadline::new(&caller, socket.receive_timeout.milliseconds());
     let Some(_turn) = deadline.run(socket.receiving.lock()).await else { return Ok(TIMED_OUT) };
     let received = loop {
@@ -224,7 +227,7 @@ async fn udp_receive(
         give_address(&mut caller, *sender, from)?;
     }
     let count = received.map(|(count, _)| count);
-    give_count(&mut caller, count, "cannot receive a datagram", out)
+    give_moved(&mut caller, count, "cannot receive a datagram", out)
 }
 
 async fn udp_connect(
@@ -266,6 +269,9 @@ async fn udp_send(
     {
         return fail(&mut caller, text, out);
     }
+    if let Err(text) = permit_bytes(&caller)? {
+        return fail(&mut caller, text, out);
+    }
     let sent = loop {
         let (memory, _) = split(&mut caller)?;
         // Not cut short: a datagram that is too large is an error of the system.
@@ -286,5 +292,5 @@ async fn udp_send(
         Some(to) => format!("cannot send a datagram to {to}"),
         None => "cannot send a datagram".to_owned(),
     };
-    give_count(&mut caller, sent, &what, out)
+    give_moved(&mut caller, sent, &what, out)
 }
