@@ -67,21 +67,27 @@ fn sandbox(imports_and_fields: &str) -> Sandbox {
     sandbox
 }
 
+/// What `TIME_AND_RANDOM` writes with this clock.
+fn numbers(clock: &str) -> Vec<u64> {
+    let sandbox = sandbox(TIME_AND_RANDOM);
+    let args = ["run", "--no-cache", "--redirect", "random=seed:1234567", "--redirect"];
+    let output = sandbox.command(&args).args([clock, "a.wat"]).output().expect("it starts");
+    let (numbers, rest) = output.stdout.as_chunks::<8>();
+    assert!(rest.is_empty(), "{output:?}");
+    numbers.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
+}
+
 #[test]
 fn a_run_with_frozen_time_and_seeded_numbers_is_the_same_each_time() {
-    let sandbox = sandbox(TIME_AND_RANDOM);
-    let bytes = || {
-        let args = ["run", "--no-cache", "--redirect", "clock=fixed:1970-01-01T00:00:01Z"];
-        let mut command = sandbox.command(&args);
-        let output = command.args(["--redirect", "random=seed:1234567", "a.wat"]).output();
-        output.expect("it starts").stdout
-    };
-    let mut expected = Vec::new();
-    for number in [1_000_000_000_u64, 1_000_000_000, 6_457_827_717_110_365_317] {
-        expected.extend(number.to_le_bytes());
-    }
-    assert_eq!(bytes(), expected);
-    assert_eq!(bytes(), expected);
+    let expected = [1_000_000_000, 1_000_000_000, 6_457_827_717_110_365_317];
+    assert_eq!(numbers("clock=fixed:1970-01-01T00:00:01Z"), expected);
+    assert_eq!(numbers("clock=fixed:1970-01-01T00:00:01Z"), expected);
+}
+
+#[test]
+fn a_program_sees_a_scripted_clock_from_its_first_time_on() {
+    assert_eq!(numbers("clock=script:500/900/901")[..2], [500, 900]);
+    assert_eq!(numbers("clock=step:500/7")[..2], [500, 507]);
 }
 
 #[test]
