@@ -10,6 +10,7 @@
 mod elastic;
 mod failing;
 mod harness;
+mod languages;
 mod metrics;
 mod network;
 mod projects;
