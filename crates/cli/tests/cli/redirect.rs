@@ -55,6 +55,20 @@ const TWO_THOUSAND_LINES: &str = r#"
             (local.set $number (i32.add (local.get $number) (i32.const 1)))
             (br_if $next (i32.lt_u (local.get $number) (i32.const 2000)))))"#;
 
+/// Writes what one read of standard input gives, and then the environment, of which each variable
+/// ends with a zero.
+const INPUT_AND_VARIABLES: &str = r#"
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (func (export "_start")
+        (i32.store (i32.const 16) (i32.const 64))
+        (i32.store (i32.const 20) (i32.const 100))
+        (drop (call $read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 24)))
+        (call $write (i32.const 1) (i32.const 64) (i32.load (i32.const 24)))
+        (drop (call $environ_sizes_get (i32.const 16) (i32.const 20)))
+        (drop (call $environ_get (i32.const 65536) (i32.const 73728)))
+        (call $write (i32.const 1) (i32.const 73728) (i32.load (i32.const 20))))"#;
+
 fn sandbox(imports_and_fields: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     // Imports stand before everything else.
@@ -131,14 +145,28 @@ fn lines_that_do_not_arrive_are_told() {
 }
 
 #[test]
-fn standard_streams_and_variables_go_where_they_are_sent() {
+fn standard_output_goes_where_it_is_sent() {
     let sandbox = sandbox(LOGGER);
     sandbox.write("log/other", "");
-    let flags = "--redirect file:**=null --redirect env:PATH=null --redirect";
+    let flags = "--redirect file:**=null --redirect";
     sandbox.run(&format!("{flags} stdout=file:out a.wat")).expect(0, "");
     sandbox.run(&format!("{flags} stdout=null a.wat")).expect(0, "");
     let out = std::fs::read_to_string(sandbox.path().join("out")).expect("the file");
     assert_eq!(out, "rest");
+}
+
+#[test]
+fn input_and_variables_come_from_where_they_are_said_to() {
+    let sandbox = sandbox(INPUT_AND_VARIABLES);
+    let flags = "--no-inherit-env --env GONE=1 --env KEPT=2 --env OLD=3";
+    let redirections = "--redirect env:GONE=null --redirect env:OLD=text:new";
+    let outcome = sandbox.run(&format!("{flags} {redirections} --redirect stdin=text:in a.wat"));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let (input, variables) = outcome.stdout.split_at(2);
+    assert_eq!(input, "in");
+    let mut variables: Vec<&str> = variables.split_terminator('\0').collect();
+    variables.sort_unstable();
+    assert_eq!(variables, ["KEPT=2", "OLD=new"]);
 }
 
 #[test]
