@@ -1,7 +1,11 @@
 /* The library behind lunatic.h: the imports, the entry of spawned processes, bodies, calls.
  *
- * What must stay true: structures that the runtime reads have the layout of abi/process.md; the only
- * memory that is allocated is the argument of a process, once. */
+ * What must stay true: structures that the runtime reads have the layout of abi/process.md; the
+ * only memory that is allocated here is the argument of a process, once. This is the one source to
+ * compile: it includes the supervisor. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* for the clock of the supervisor */
+#endif
 #include "lunatic.h"
 
 #include <stdlib.h>
@@ -71,11 +75,7 @@ static lunatic_message receive_argument(void) {
                                   .tag = LUNATIC_TAG_ARGUMENT},
                                  {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF}};
     if (lunatic_receive(wanted, 1, 0, &message)) return message;
-    uint8_t info[96] = {0};
-    lunatic_pid self = lunatic_self(), parent;
-    host_info(self.node, self.id, info, sizeof info);
-    memcpy(&parent, info + 40, sizeof parent);
-    wanted[1].reference = lunatic_monitor(parent);
+    wanted[1].reference = lunatic_monitor(lunatic_parent());
     lunatic_receive(wanted, 2, LUNATIC_FOREVER, &message);
     if (message.kind == LUNATIC_IS_DOWN) lunatic_exit_self((int32_t)LUNATIC_NOPROC, NULL, 0);
     lunatic_demonitor(wanted[1].reference);
@@ -128,6 +128,14 @@ lunatic_pid lunatic_self(void) {
     lunatic_pid pid;
     host_own_pid(&pid);
     return pid;
+}
+
+lunatic_pid lunatic_parent(void) {
+    uint8_t info[96] = {0};
+    lunatic_pid self = lunatic_self(), parent;
+    host_info(self.node, self.id, info, sizeof info);
+    memcpy(&parent, info + 40, sizeof parent);
+    return parent;
 }
 
 bool lunatic_is_alive(lunatic_pid pid) { return host_is_alive(pid.node, pid.id) == 1; }
@@ -425,3 +433,5 @@ bool lunatic_caller(const lunatic_message *message, lunatic_ref *caller) {
 void lunatic_answer(lunatic_ref caller, const void *reply, size_t length) {
     lunatic_send_alias(caller, LUNATIC_TAG_REPLY, reply, length, LUNATIC_FOREVER);
 }
+
+#include "lunatic_supervisor.c"

@@ -2,9 +2,9 @@
  * exit reasons, names, timers, configurations, and calls in the wire format of guest/wire.md.
  *
  * What must stay true: plain C11 without macros that compute, so that other languages can read it;
- * only the argument of a process is allocated; what comes in is read with bounds, and never crashes the reader.
- * Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an end mark. abi/process.md says
- * what each function of the runtime does. */
+ * only the argument of a process is allocated; what comes in is read with bounds, and never crashes
+ * the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an end mark.
+ * abi/process.md says what each function of the runtime does. */
 #ifndef LUNATIC_H
 #define LUNATIC_H
 
@@ -67,6 +67,8 @@ int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, 
 void lunatic_run(lunatic_entry entry);
 
 lunatic_pid lunatic_self(void);
+/* Zeros for the first process of an environment. */
+lunatic_pid lunatic_parent(void);
 bool lunatic_is_alive(lunatic_pid pid);
 void lunatic_sleep(int64_t milliseconds);
 void lunatic_exit(lunatic_pid pid, int32_t kind, const void *data, size_t length);
@@ -115,7 +117,8 @@ typedef struct lunatic_message {
     uint32_t resources, name_length;
 } lunatic_message;
 
-/* The oldest message that a pattern takes; the oldest of all if `count` is 0. False at the timeout. */
+/* The oldest message that a pattern takes; the oldest of all if `count` is 0. False at the
+ * timeout. */
 bool lunatic_receive(const lunatic_pattern *patterns, size_t count, int64_t timeout,
                      lunatic_message *message);
 /* The next bytes of what was received last; how many there were, at most `room`. */

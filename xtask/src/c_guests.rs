@@ -1,5 +1,5 @@
 //! The C library in guest/c: its test programs and the examples in C, built with Debian's clang and
-//! run on the runtime, and its header read as C++.
+//! run on the runtime, and its headers read as C++.
 //!
 //! What must stay true: every source in guest/c/tests and examples/languages/*/c is built, without
 //! a warning, and run; a machine without the compiler is told so, with the command that helps.
@@ -17,6 +17,8 @@ use crate::workspace::{Profile, guests_dir, lunatic, root};
 const LIMIT: Duration = Duration::from_secs(60);
 const FLAGS: &[&str] =
     &["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall", "-Wextra", "-Werror"];
+/// The library, compiled once for all programs.
+const LIBRARY: &str = "c_library.o";
 const PAGE: &str = "examples/languages/README.md";
 
 /// Builds and runs what tests the C library.
@@ -33,8 +35,12 @@ pub fn run_all(profile: Profile) -> Result<()> {
     let mut header = Command::new("clang");
     header.current_dir(root()).args(FLAGS).args(["-x", "c++", "-nostdinc++", "-fsyntax-only"]);
     // Included from an empty source: a header by itself is warned about.
-    header.args(["-include", "guest/c/lunatic.h", "/dev/null"]);
+    header.args(["-include", "guest/c/lunatic_supervisor.h", "/dev/null"]);
     shell::run(&mut header)?;
+    let library = guests_dir().join(LIBRARY);
+    let mut object = Command::new("clang");
+    object.current_dir(root()).args(FLAGS).args(["-std=c11", "-c", "guest/c/lunatic.c", "-o"]);
+    shell::run(object.arg(&library))?;
     let tests = sources(&root().join("guest/c/tests"))?;
     ensure!(!tests.is_empty(), "guest/c/tests holds no test; bring core.c back");
     for test in &tests {
@@ -81,24 +87,27 @@ fn run_one(profile: Profile, source: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// A program of one source with the library.
+/// A program of one source with the library. In C++ it has no standard library: there is none in
+/// Debian for this target.
 fn build(source: &Path, module: &Path) -> Result<()> {
-    let mut build = Command::new("clang");
-    build.current_dir(root()).args(FLAGS).args(["-std=c11", "-I", "guest/c"]);
-    for part in sources(&root().join("guest/c"))? {
-        build.arg(part);
-    }
-    shell::run(build.arg(source).arg("-o").arg(module))
+    let plus = source.extension().is_some_and(|extension| extension == "cpp");
+    let (compiler, flags): (_, &[&str]) = match plus {
+        true => ("clang++", &["-nostdinc++", "-nostdlib++"]),
+        false => ("clang", &["-std=c11"]),
+    };
+    let mut build = Command::new(compiler);
+    build.current_dir(root()).args(FLAGS).args(flags).args(["-I", "guest/c"]).arg(source);
+    shell::run(build.arg(guests_dir().join(LIBRARY)).arg("-o").arg(module))
 }
 
-/// The sources in C of a folder, in the order of their names.
+/// The sources in C and C++ of a folder, in the order of their names.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if path.extension().is_some_and(|extension| extension == "c" || extension == "cpp") {
             found.push(path);
         }
     }

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assemblyscript;
 mod bench;
 mod bench_network;
 mod bench_sides;
@@ -66,6 +67,11 @@ const CHORES: &[Chore] = &[
         name: "examples",
         about: "run the examples and compare them with what their headers promise [--release]",
         run: examples::run,
+    },
+    Chore {
+        name: "as",
+        about: "the library for AssemblyScript: its tests and its README's listings [--release]",
+        run: assemblyscript::run,
     },
     Chore {
         name: "rust",

@@ -7,7 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::shell::{self, step};
 use crate::workspace::{Profile, cargo, guest_cargo};
-use crate::{bench, c_guests, check, compat, examples, guest_rust, guests, workspace};
+use crate::{
+    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, workspace,
+};
 
 const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
 const WINDOWS_COMPILER: &str = "x86_64-w64-mingw32-gcc";
@@ -24,6 +26,7 @@ pub fn run(args: &[String]) -> Result<()> {
     step("a guest crate's own tests", guest_tests)?;
     step("the C library", || c_guests::run_all(Profile::Dev))?;
     step("the Rust library for guests", || guest_rust::test(Profile::Dev))?;
+    step("the library for AssemblyScript", || assemblyscript::run_all(Profile::Dev))?;
     step("tests of the published package", || compat::run_all(Profile::Dev))?;
     step("questions of the benchmark", || bench::smoke(Profile::Dev))?;
     step("compiles for Windows", windows)?;

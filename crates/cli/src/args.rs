@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::CliError;
 use crate::runtime::{self, NetworkRule};
@@ -47,7 +47,7 @@ pub enum Command {
     New(NewArgs),
 }
 
-/// Run a module or a Cargo project
+/// Run a module, a source file or a project
 ///
 /// Under `cargo test` (with `runner = "lunatic run"`) a module that exports Lunatic tests is
 /// tested, and what follows TARGET are the test harness's flags.
@@ -71,8 +71,8 @@ pub struct RunArgs {
     #[arg(long, hide = true)]
     pub bench: bool,
 
-    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml), then the
-    /// arguments for the guest
+    /// A .wasm or .wat file, a project (the directory of a Cargo.toml, package.json or Makefile),
+    /// or a source file (.c, .ts), then the arguments for the guest
     #[arg(value_names = ["TARGET", "ARGS"], required = true, num_args = 1..,
         trailing_var_arg = true)]
     pub target_and_args: Vec<OsString>,
@@ -85,15 +85,15 @@ pub struct RunArgs {
     pub build: BuildArgs,
 }
 
-/// Run the tests of a module or a Cargo project
+/// Run the tests of a module, a source file or a project
 ///
-/// A Cargo project's tests are built first. What follows TARGET are libtest's usual flags; see
+/// What is not a module is built first. What follows TARGET are libtest's usual flags; see
 /// `lunatic test TARGET --help`.
 #[derive(Args, Debug)]
 #[command(after_help = status::help())]
 pub struct TestArgs {
-    /// A .wasm or .wat file, or a Cargo project (its directory or Cargo.toml; the current
-    /// directory if none is given), then flags for the test harness
+    /// A .wasm or .wat file, a project (its directory; the current one if none is given) or a
+    /// source file, then flags for the test harness
     #[arg(value_names = ["TARGET", "FLAGS"], num_args = 0.., trailing_var_arg = true)]
     pub target_and_args: Vec<OsString>,
 
@@ -111,12 +111,27 @@ pub struct TestArgs {
 #[derive(Args, Debug)]
 pub struct InitArgs {}
 
-/// Make a new Cargo project that runs on Lunatic
+/// Make a new project, in Rust or C
+///
+/// The library of the language is written into it, as source.
 #[derive(Args, Debug)]
 pub struct NewArgs {
-    /// The directory to make; its last part is the package's name
+    /// The language
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    pub lang: Language,
+
+    /// The directory to make; its last part is the project's name
     #[arg(value_name = "NAME")]
     pub path: PathBuf,
+}
+
+/// A language for which there is a library and a template.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Language {
+    /// A Cargo project.
+    Rust,
+    /// A Makefile.
+    C,
 }
 
 /// What the root process is given.

@@ -8,12 +8,14 @@ mod args;
 mod commands;
 mod error;
 mod guest;
+mod library;
 mod metrics;
 mod os_signal;
 mod progress;
 mod project;
 mod report;
 mod runtime;
+mod sources;
 mod status;
 mod target;
 mod testing;
@@ -45,7 +47,7 @@ fn run(command: Command) -> Result<u8, CliError> {
         Command::Run(args) => commands::run::run(&args),
         Command::Test(args) => commands::test::test(&args),
         Command::Init(_) => commands::init::init(Path::new("."), false),
-        Command::New(args) => commands::new::new(&args.path),
+        Command::New(args) => commands::new::new(&args.path, args.lang),
     }
 }
 

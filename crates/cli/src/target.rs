@@ -1,4 +1,4 @@
-//! What TARGET on the command line stands for: a module file or a Cargo project.
+//! What TARGET on the command line stands for: a module, a source file, or a project.
 //!
 //! Nothing is started or built here, so a mistyped path costs nothing.
 
@@ -22,7 +22,26 @@ pub enum Target {
     File(PathBuf),
     /// The directory of a Cargo project.
     Project(PathBuf),
+    /// What other tools than Cargo make a module of.
+    Sources(Sources),
 }
+
+/// Sources in other languages than Rust.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sources {
+    /// The directory of a package.json, whose `build` script makes a module.
+    Npm(PathBuf),
+    /// The directory of a Makefile, which makes a module.
+    Make(PathBuf),
+    /// A program of one file in C.
+    C(PathBuf),
+    /// A program of one file in AssemblyScript.
+    AssemblyScript(PathBuf),
+}
+
+/// What a TARGET can be, for hints.
+const TARGETS: &str = "TARGET is a .wasm or .wat file, a source file in C (.c) or AssemblyScript \
+    (.ts), or a directory with a Cargo.toml, a package.json, a Makefile or one .c file";
 
 impl Target {
     /// Looks at `path`. Build flags make sense for a project only, and are refused for a file.
@@ -36,24 +55,58 @@ impl Target {
                 return Err(CliError::module(message).because(&error));
             }
         };
-        if metadata.is_dir() {
-            if path.join("Cargo.toml").is_file() {
-                return Ok(Target::Project(path.to_owned()));
-            }
-            return Err(CliError::module(format!("the directory `{shown}` has no Cargo.toml"))
-                .hint("TARGET is a .wasm or .wat file, or the directory of a Cargo project"));
-        }
-        if path.file_name().is_some_and(|name| name == "Cargo.toml") {
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            return Ok(Target::Project(directory.unwrap_or(Path::new(".")).to_owned()));
-        }
-        if build.is_given() {
-            let message = format!("`{shown}` is a file, so there is nothing to build");
+        let target = if metadata.is_dir() { directory(path)? } else { file(path) };
+        if build.is_given() && !matches!(target, Target::Project(_)) {
+            let message = format!("`{shown}` is no Cargo project, so Cargo's flags mean nothing");
             return Err(CliError::usage(message)
                 .hint("leave out the flags about building, or name a Cargo project"));
         }
-        Ok(Target::File(path.to_owned()))
+        Ok(target)
     }
+}
+
+fn file(path: &Path) -> Target {
+    if path.file_name().is_some_and(|name| name == "Cargo.toml") {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        return Target::Project(directory.unwrap_or(Path::new(".")).to_owned());
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("c") => Target::Sources(Sources::C(path.to_owned())),
+        Some("ts") => Target::Sources(Sources::AssemblyScript(path.to_owned())),
+        _ => Target::File(path.to_owned()),
+    }
+}
+
+/// The first of the files that say how a directory is built decides.
+fn directory(path: &Path) -> Result<Target, CliError> {
+    let has = |name: &str| path.join(name).is_file();
+    if has("Cargo.toml") {
+        return Ok(Target::Project(path.to_owned()));
+    }
+    if has("package.json") {
+        return Ok(Target::Sources(Sources::Npm(path.to_owned())));
+    }
+    if has("Makefile") || has("makefile") || has("GNUmakefile") {
+        return Ok(Target::Sources(Sources::Make(path.to_owned())));
+    }
+    let mut sources = c_files(path);
+    match sources.len() {
+        1 => Ok(Target::Sources(Sources::C(sources.remove(0)))),
+        0 => {
+            let message = format!("there is nothing to build in the directory `{}`", shown(path));
+            Err(CliError::module(message).hint(TARGETS))
+        }
+        _ => {
+            let message = format!("the directory `{}` has several .c files", shown(path));
+            Err(CliError::module(message).hint("name one of them, or write a Makefile"))
+        }
+    }
+}
+
+fn c_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let files = entries.map(|entry| entry.path());
+    files.filter(|file| file.extension().is_some_and(|ending| ending == "c")).collect()
 }
 
 /// Reads a module file whole.
@@ -85,7 +138,7 @@ fn missing(path: &Path) -> CliError {
     }
     match COMMANDS.iter().find(|command| is_near(word, command)) {
         Some(command) => error.hint(format!("did you mean the command `lunatic {command}`?")),
-        None => error.hint("TARGET is a .wasm or .wat file, or the directory of a Cargo project"),
+        None => error.hint(TARGETS),
     }
 }
 
@@ -115,7 +168,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let error = find(directory.path()).unwrap_err();
-        assert!(error.to_string().contains("has no Cargo.toml"));
+        assert!(error.to_string().contains("there is nothing to build"));
         std::fs::write(at("Cargo.toml"), "").unwrap();
         std::fs::write(at("a.wasm"), "").unwrap();
         let project = Target::Project(directory.path().to_owned());
@@ -125,6 +178,29 @@ mod tests {
         let build = BuildArgs { release: true, ..BuildArgs::default() };
         assert!(Target::find(directory.path(), &build).is_ok());
         let error = Target::find(&at("a.wasm"), &build).unwrap_err();
+        assert_eq!(error.status(), status::USAGE);
+    }
+
+    #[test]
+    fn sources_in_other_languages_are_told_by_what_builds_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let put = |name: &str| std::fs::write(at(name), "").unwrap();
+        let here = || directory.path().to_owned();
+        put("a.c");
+        assert_eq!(find(directory.path()).unwrap(), Target::Sources(Sources::C(at("a.c"))));
+        put("b.c");
+        assert!(find(directory.path()).unwrap_err().to_string().contains("several .c files"));
+        assert_eq!(find(&at("b.c")).unwrap(), Target::Sources(Sources::C(at("b.c"))));
+        put("Makefile");
+        assert_eq!(find(directory.path()).unwrap(), Target::Sources(Sources::Make(here())));
+        put("package.json");
+        assert_eq!(find(directory.path()).unwrap(), Target::Sources(Sources::Npm(here())));
+        put("a.ts");
+        let script = Target::Sources(Sources::AssemblyScript(at("a.ts")));
+        assert_eq!(find(&at("a.ts")).unwrap(), script);
+        let build = BuildArgs { release: true, ..BuildArgs::default() };
+        let error = Target::find(directory.path(), &build).unwrap_err();
         assert_eq!(error.status(), status::USAGE);
     }
 

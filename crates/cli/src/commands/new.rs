@@ -1,35 +1,64 @@
-//! `lunatic new NAME`: a Cargo project that runs at once by `lunatic run NAME`.
+//! `lunatic new NAME`: a project that runs at once by `lunatic run NAME`, in the language of choice.
 //!
 //! The name is checked before anything is made, and what was made is taken away again if a file
-//! cannot be written, so a failure leaves nothing behind.
+//! cannot be written, so a failure leaves nothing behind. The files are those in `templates/`.
 
 use std::io;
 use std::path::Path;
 
-use super::init;
+use crate::args::Language;
 use crate::error::CliError;
-use crate::status;
 use crate::target::shown;
+use crate::{library, status};
 
 /// Longest name of a package, in bytes: file names are made from it.
 const NAME_BYTES_MAX: usize = 64;
+/// What stands for the name in a template.
+const NAME: &str = "{{name}}";
+/// Where a project has the library of its language.
+const VENDOR: &str = "vendor/lunatic";
+
+/// What a new project consists of.
+struct Template {
+    files: &'static [(&'static str, &'static str)],
+    library: &'static library::Files,
+}
+
+/// A file of a template: where it goes, and its text.
+macro_rules! file {
+    ($language:literal, $name:literal) => {
+        ($name, include_str!(concat!("../../templates/", $language, "/", $name)))
+    };
+}
+
+const RUST: Template = Template {
+    files: &[
+        file!("rust", "Cargo.toml"),
+        file!("rust", ".cargo/config.toml"),
+        file!("rust", ".gitignore"),
+        file!("rust", "src/main.rs"),
+    ],
+    library: library::RUST,
+};
+
+const C: Template = Template {
+    files: &[file!("c", "Makefile"), file!("c", ".gitignore"), file!("c", "main.c")],
+    library: library::C,
+};
 
 /// Runs the command for the directory `path`.
-pub fn new(path: &Path) -> Result<u8, CliError> {
+pub fn new(path: &Path, language: Language) -> Result<u8, CliError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     check_name(name)?;
     if path.symlink_metadata().is_ok() {
         return Err(CliError::failure(format!("`{}` exists already", shown(path)))
             .hint("choose another name, or run `lunatic init` in an existing Cargo project"));
     }
-    let config = init::edited("")?.unwrap_or_default();
-    let files = [
-        ("Cargo.toml", manifest(name, is_inside_a_project(path))),
-        (".cargo/config.toml", config),
-        (".gitignore", "/target\n".to_owned()),
-        ("src/main.rs", MAIN.to_owned()),
-    ];
-    if let Err(error) = write_all(path, &files) {
+    let template = match language {
+        Language::Rust => RUST,
+        Language::C => C,
+    };
+    if let Err(error) = write_all(path, &template, name) {
         // Only what this call made can be in there: the directory did not exist before.
         let _ = std::fs::remove_dir_all(path);
         let message = format!("cannot make the project `{}`", shown(path));
@@ -40,19 +69,19 @@ pub fn new(path: &Path) -> Result<u8, CliError> {
     Ok(status::OK)
 }
 
-fn write_all(path: &Path, files: &[(&str, String)]) -> io::Result<()> {
+fn write_all(path: &Path, template: &Template, name: &str) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
     std::fs::create_dir(path)?;
-    for (name, text) in files {
-        let file = path.join(name);
+    for (file, text) in template.files {
+        let file = path.join(file);
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(file, text)?;
+        std::fs::write(file, text.replace(NAME, name))?;
     }
-    Ok(())
+    library::write_files(template.library, &path.join(VENDOR))
 }
 
 /// Refuses what Cargo would refuse, and `lunatic` too: a package cannot have the name of a crate
@@ -73,7 +102,7 @@ fn check_name(name: &str) -> Result<(), CliError> {
         return Ok(());
     };
     let name = crate::report::printable(name);
-    Err(CliError::usage(format!("`{name}` cannot be the name of a package: {reason}"))
+    Err(CliError::usage(format!("`{name}` cannot be the name of a project: {reason}"))
         .hint("for example: lunatic new my-app"))
 }
 
@@ -138,54 +167,6 @@ const RESERVED: &[&str] = &[
     "yield",
 ];
 
-/// Whether a directory above holds a Cargo.toml, whose workspace would claim the new project.
-fn is_inside_a_project(path: &Path) -> bool {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.ancestors().skip(1).any(|above| above.join("Cargo.toml").is_file())
-}
-
-fn manifest(name: &str, stands_alone: bool) -> String {
-    let mut manifest = format!(
-        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nlunatic = \"0.14\"\n"
-    );
-    if stands_alone {
-        manifest.push_str("\n# Not part of the workspace around it.\n[workspace]\n");
-    }
-    manifest
-}
-
-/// The program: one process asks another, and a test does the same.
-const MAIN: &str = r#"use lunatic::{Mailbox, Process};
-
-#[lunatic::main]
-fn main(mailbox: Mailbox<String>) {
-    // A process shares no memory with others: it gets a copy of what it is given.
-    let me = mailbox.this();
-    Process::spawn_link(me, |parent: Process<String>, _: Mailbox<()>| {
-        parent.send(greeting("from another process"));
-    });
-    println!("{}", mailbox.receive());
-}
-
-fn greeting(whom: &str) -> String {
-    format!("Hello {whom}!")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[lunatic::test]
-    fn a_process_answers(mailbox: Mailbox<String>) {
-        Process::spawn_link(mailbox.this(), |parent: Process<String>, _: Mailbox<()>| {
-            parent.send(greeting("test"));
-        });
-        assert_eq!(mailbox.receive(), "Hello test!");
-    }
-}
-"#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,25 +186,35 @@ mod tests {
     #[test]
     fn a_new_project_has_everything_and_an_old_one_is_not_touched() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("app");
-        assert_eq!(new(&path).unwrap(), status::OK);
-        for file in ["Cargo.toml", ".cargo/config.toml", ".gitignore", "src/main.rs"] {
-            assert!(path.join(file).is_file(), "{file}");
+        let languages = [
+            (
+                Language::Rust,
+                "rust",
+                ["Cargo.toml", "src/main.rs", "vendor/lunatic/lunatic/Cargo.toml"],
+            ),
+            (Language::C, "c", ["Makefile", "main.c", "vendor/lunatic/lunatic.h"]),
+        ];
+        for (language, name, files) in languages {
+            let name = format!("app-in-{name}");
+            let path = directory.path().join(&name);
+            assert_eq!(new(&path, language).unwrap(), status::OK);
+            for file in files {
+                assert!(path.join(file).is_file(), "{file}");
+            }
+            let main = std::fs::read_to_string(path.join(files[0])).unwrap();
+            assert!(main.contains(&name) && !main.contains(NAME), "{main}");
+            std::fs::write(path.join(files[1]), "mine").unwrap();
+            let error = new(&path, language).unwrap_err().to_string();
+            assert!(error.contains("exists already"));
+            assert_eq!(std::fs::read_to_string(path.join(files[1])).unwrap(), "mine");
         }
-        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("name = \"app\"") && !manifest.contains("[workspace]"));
-        std::fs::write(path.join("src/main.rs"), "mine").unwrap();
-        assert!(new(&path).unwrap_err().to_string().contains("exists already"));
-        assert_eq!(std::fs::read_to_string(path.join("src/main.rs")).unwrap(), "mine");
     }
 
     #[test]
-    fn a_project_inside_another_stands_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("Cargo.toml"), "").unwrap();
-        let path = directory.path().join("nested").join("app");
-        new(&path).unwrap();
-        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("[workspace]"));
+    fn a_new_rust_project_has_the_link_settings_of_the_library() {
+        let library = include_str!("../../../../guest/rust/.cargo/config.toml");
+        let flags = library.lines().find(|line| line.starts_with("rustflags")).expect("has flags");
+        let (_, config) = RUST.files[1];
+        assert!(config.lines().any(|line| line == flags), "{flags}");
     }
 }

@@ -13,7 +13,7 @@ use crate::os_signal::{OsSignal, OsSignals};
 use crate::report::Reporter;
 use crate::runtime::{Ending, Guest, Node, Program, Root};
 use crate::target::{self, Target};
-use crate::{project, status, testing};
+use crate::{project, sources, status, testing};
 
 use super::{TestRun, file_name, guest_spec, load, start_node, wait_for};
 
@@ -26,6 +26,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let wasm = match Target::find(&path, &args.build)? {
         Target::File(path) => path,
         Target::Project(path) => project::program(&path, &args.build, args.node.quiet)?.wasm,
+        Target::Sources(sources) => sources::module(&sources, args.node.quiet)?,
     };
     let spec = guest_spec(&args.guest, &args.node, Path::new("."))?;
     let bytes = target::read_module(&wasm)?;

@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::project::{self, Artifact};
 use crate::runtime::{Guest, Node};
 use crate::target::{self, Target};
-use crate::{args, status, testing};
+use crate::{args, sources, status, testing};
 
 use super::run::Launch;
 use super::{TestRun, file_name, guest_spec, load, start_node};
@@ -23,6 +23,11 @@ pub fn test(args: &TestArgs) -> Result<u8, CliError> {
         Target::Project(path) => {
             let built = project::tests(&path, &args.build, args.node.quiet)?;
             (built.into_iter().map(Module::of).collect(), true)
+        }
+        Target::Sources(sources) => {
+            let wasm = sources::module(&sources, args.node.quiet)?;
+            let package = std::path::absolute(sources.directory()).ok();
+            (vec![Module { wasm, package }], false)
         }
     };
     if files.is_empty() {
@@ -44,7 +49,7 @@ pub fn test(args: &TestArgs) -> Result<u8, CliError> {
     Ok(worst)
 }
 
-/// A test module, and the directory of its package if Cargo built it.
+/// A test module, and the directory of its package if it was built from one.
 struct Module {
     wasm: PathBuf,
     package: Option<PathBuf>,
@@ -80,8 +85,10 @@ impl Run<'_> {
         if tests.is_empty() {
             if !self.is_project {
                 let shown = target::shown(&module.wasm);
-                return Err(CliError::module(format!("`{shown}` exports no tests"))
-                    .hint("it was not built as a test; `lunatic run` runs a program"));
+                return Err(CliError::module(format!("`{shown}` exports no tests")).hint(
+                    "a test is an exported function without parameters and results whose \
+                     name begins with #lunatic_test_ or lunatic_test_; `lunatic run` runs a program",
+                ));
             }
             spec.args.push(file_name(&module.wasm));
             spec.args.extend(self.harness_args.iter().cloned());

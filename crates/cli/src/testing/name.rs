@@ -3,9 +3,14 @@
 //! `#lunatic_test_`, then `#ignore_` if the test is skipped by default, then `#panic_TEXT#` if it
 //! must panic with a message that contains TEXT, then the test's path. Test macros of published
 //! crates write these names, so the grammar is fixed.
+//!
+//! Where a language exports functions by their own names only, `lunatic_test_` and a name is a test,
+//! too, without more to say about it.
 
 /// What every exported test starts with.
 const PREFIX: &str = "#lunatic_test_";
+/// What a test starts with that is an identifier.
+const PLAIN_PREFIX: &str = "lunatic_test_";
 
 /// One test of a module.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,6 +28,12 @@ pub struct Test {
 impl Test {
     /// The test that an export stands for; `None` if it is something else.
     pub fn from_export(export: &str) -> Option<Test> {
+        if let Some(name) = export.strip_prefix(PLAIN_PREFIX) {
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let (name, export) = (name.to_owned(), export.to_owned());
+            let test = Test { name, export, ignored: false, expected_panic: None };
+            return (plain && !test.name.is_empty()).then_some(test);
+        }
         let rest = export.strip_prefix(PREFIX)?;
         let (ignored, rest) = match rest.strip_prefix("#ignore_") {
             Some(rest) => (true, rest),
@@ -68,6 +79,7 @@ mod tests {
             ("#lunatic_test_#panic_a::b#app::f", "app::f", false, Some("a::b")),
             ("#lunatic_test_app::r#try", "app::r#try", false, None),
             ("#lunatic_test_#panic_ü#app::f", "app::f", false, Some("ü")),
+            ("lunatic_test_adds_up", "adds_up", false, None),
         ];
         for (export, name, ignored, panic) in cases {
             let test = Test::from_export(export).expect(export);
@@ -84,6 +96,7 @@ mod tests {
             "_start",
             "memory",
             "lunatic_test_app::f",
+            "lunatic_test_",
             "#lunatic_test_",
             "#lunatic_test_#ignore_",
             "#lunatic_test_#panic_x#",

@@ -33,7 +33,7 @@ fn a_target_that_cannot_be_loaded_has_status_66_and_a_reason() {
     sandbox.write("folder/readme", "");
     let cases: [(&str, &[&str]); 7] = [
         ("missing.wasm", &["no file or directory `missing.wasm`", "hint: "]),
-        ("folder", &["has no Cargo.toml"]),
+        ("folder", &["there is nothing to build"]),
         ("text.wat", &["`text.wat` cannot be loaded", "because: "]),
         ("junk.wasm", &["`junk.wasm` cannot be loaded", "because: "]),
         ("import.wat", &["`import.wat` cannot be loaded", "such"]),

@@ -7,6 +7,7 @@
 
 mod failing;
 mod harness;
+mod languages;
 mod metrics;
 mod network;
 mod projects;

@@ -95,5 +95,6 @@ fn new_makes_a_project_and_leaves_others_alone() {
     assert_eq!((run.status, run.stdout.as_str()), (0, ""));
     assert!(run.stderr.contains("lunatic run my-app"));
     assert!(sandbox.path().join("my-app/src/main.rs").is_file());
+    assert!(sandbox.path().join("my-app/vendor/lunatic/lunatic/src/lib.rs").is_file());
     sandbox.lunatic(&["new", "my-app"]).expect_error(1, &["exists already"]);
 }

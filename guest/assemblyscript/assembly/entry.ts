@@ -1,0 +1,3 @@
+//! What a module of this library exports for the runtime, beside the program's own exports.
+
+export { __lunatic_entry } from "lunatic";

@@ -1,0 +1,3 @@
+//! `import ... from "lunatic"` finds the library here.
+
+export * from "./assembly";
