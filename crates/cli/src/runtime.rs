@@ -177,7 +177,7 @@ impl Node {
         let config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_network(guest.network.clone())
             .with_limits(guest.limits)
-            .with_budgets(guest.budgets);
+            .with_budgets(guest.budgets.clone());
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {

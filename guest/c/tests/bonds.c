@@ -1,5 +1,5 @@
-/* What core.c leaves open, each as an assertion: a reply that comes too late, one that is longer than
- * its place, casts, calls that are none, demonitor, unlink, and configurations. */
+/* What core.c leaves open, each as an assertion: a reply that comes too late, one that is longer
+ * than its place, casts, calls that are none, demonitor, unlink, and configurations. */
 #include "../lunatic.h"
 
 #include <assert.h>
