@@ -2,7 +2,7 @@
  *
  * What must stay true: structures that the runtime reads have the layout of abi/process.md; the
  * only memory that is allocated here is the argument of a process, once. This is the one source to
- * compile: it includes the supervisor. */
+ * compile: it includes the others. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* for the clock of the supervisor */
 #endif
@@ -435,3 +435,4 @@ void lunatic_answer(lunatic_ref caller, const void *reply, size_t length) {
 }
 
 #include "lunatic_supervisor.c"
+#include "lunatic_tcp.c"

@@ -17,6 +17,8 @@ use crate::workspace::{Profile, guests_dir, lunatic, root};
 const LIMIT: Duration = Duration::from_secs(60);
 const FLAGS: &[&str] =
     &["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall", "-Wextra", "-Werror"];
+/// The library, compiled once for all programs.
+const LIBRARY: &str = "c_library.o";
 const PAGE: &str = "examples/languages/README.md";
 
 /// Builds and runs what tests the C library.
@@ -24,11 +26,12 @@ pub fn run_all(profile: Profile) -> Result<()> {
     if !can_build() {
         return Ok(());
     }
-    fs::create_dir_all(guests_dir())?;
+    build_library()?;
     let mut header = Command::new("clang");
     header.current_dir(root()).args(FLAGS).args(["-x", "c++", "-nostdinc++", "-fsyntax-only"]);
     // Included from an empty source: a header by itself is warned about.
-    header.args(["-include", "guest/c/lunatic_supervisor.h", "/dev/null"]);
+    header.args(["-include", "guest/c/lunatic_supervisor.h"]);
+    header.args(["-include", "guest/c/lunatic_tcp.h", "/dev/null"]);
     shell::run(&mut header)?;
     let tests = sources(&root().join("guest/c/tests"))?;
     ensure!(!tests.is_empty(), "guest/c/tests holds no test; bring core.c back");
@@ -36,6 +39,28 @@ pub fn run_all(profile: Profile) -> Result<()> {
         run_one(profile, test, "ok\n")?;
     }
     run_examples(profile)
+}
+
+/// Whether there is a compiler for C with a C library; if not, says so.
+pub fn can_build() -> bool {
+    let libc = Path::new("/usr/lib/wasm32-wasi/libc.a").is_file();
+    let can = libc && shell::exists("clang") && shell::exists("wasm-ld");
+    if !can {
+        println!(
+            "SKIPPED: clang for wasm32-wasi is missing; next: \
+             apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32"
+        );
+    }
+    can
+}
+
+/// Compiles the library, for [`build`].
+pub fn build_library() -> Result<()> {
+    fs::create_dir_all(guests_dir())?;
+    let library = guests_dir().join(LIBRARY);
+    let mut object = Command::new("clang");
+    object.current_dir(root()).args(FLAGS).args(["-std=c11", "-c", "guest/c/lunatic.c", "-o"]);
+    shell::run(object.arg(&library))
 }
 
 /// What an example prints without arguments is the last of the blocks in its section of the page.
@@ -76,34 +101,27 @@ fn run_one(profile: Profile, source: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is a compiler for C with a C library; if not, says so.
-pub fn can_build() -> bool {
-    let libc = Path::new("/usr/lib/wasm32-wasi/libc.a").is_file();
-    let can = libc && shell::exists("clang") && shell::exists("wasm-ld");
-    if !can {
-        println!(
-            "SKIPPED: clang for wasm32-wasi is missing; next: \
-             apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32"
-        );
-    }
-    can
-}
-
-/// A program of one source with the library.
+/// A program of one source with the library. In C++ it has no standard library: there is none in
+/// Debian for this target.
 pub fn build(source: &Path, module: &Path) -> Result<()> {
-    let mut build = Command::new("clang");
-    build.current_dir(root()).args(FLAGS).args(["-std=c11", "-I", "guest/c"]);
-    shell::run(build.arg("guest/c/lunatic.c").arg(source).arg("-o").arg(module))
+    let plus = source.extension().is_some_and(|extension| extension == "cpp");
+    let (compiler, flags): (_, &[&str]) = match plus {
+        true => ("clang++", &["-nostdinc++", "-nostdlib++"]),
+        false => ("clang", &["-std=c11"]),
+    };
+    let mut build = Command::new(compiler);
+    build.current_dir(root()).args(FLAGS).args(flags).args(["-I", "guest/c"]).arg(source);
+    shell::run(build.arg(guests_dir().join(LIBRARY)).arg("-o").arg(module))
 }
 
-/// The sources in C of a folder, in the order of their names.
+/// The sources in C and C++ of a folder, in the order of their names.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if path.extension().is_some_and(|extension| extension == "c" || extension == "cpp") {
             found.push(path);
         }
     }

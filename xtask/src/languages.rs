@@ -31,6 +31,7 @@ pub fn run_all(profile: Profile) -> Result<()> {
     let mut counters = vec![("rust", module("counter"))];
     if c_guests::can_build() {
         let module = guests_dir().join("languages_counter_in_c.wasm");
+        c_guests::build_library()?;
         c_guests::build(&folder.join("counter/c/counter.c"), &module)?;
         counters.push(("c", module));
     }

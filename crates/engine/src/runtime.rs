@@ -143,7 +143,7 @@ impl Runtime {
     ) -> Result<Root, SpawnError> {
         let request = SpawnRequest {
             module: module.clone(),
-            budgets: config.budgets,
+            budgets: config.budgets.clone(),
             config: Arc::new(config),
             entry: entry.into(),
             params: Vec::new(),

@@ -4,6 +4,8 @@
 //! binds all that live in it together: what is used there counts in each account above, so that a
 //! descendant's own can never widen it.
 
+use std::sync::Arc;
+
 /// Whom a budget binds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
@@ -165,20 +167,20 @@ impl Budget {
 
 /// What a process is given: a budget of its own, and one for it with its descendants. `None` is
 /// no account at all, which costs nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Budgets {
     /// For each process that has this configuration.
-    pub process: Option<Budget>,
+    pub process: Option<Arc<Budget>>,
     /// For the subtree of the process that is spawned with this configuration.
-    pub subtree: Option<Budget>,
+    pub subtree: Option<Arc<Budget>>,
 }
 
 impl Budgets {
     /// The budget of a scope, which is made if there is none.
     pub fn of(&mut self, scope: Scope) -> &mut Budget {
         match scope {
-            Scope::Process => self.process.get_or_insert_default(),
-            Scope::Subtree => self.subtree.get_or_insert_default(),
+            Scope::Process => Arc::make_mut(self.process.get_or_insert_default()),
+            Scope::Subtree => Arc::make_mut(self.subtree.get_or_insert_default()),
         }
     }
 
@@ -187,10 +189,10 @@ impl Budgets {
     #[must_use]
     pub fn narrowed(&self, wish: &Budgets) -> Budgets {
         let process = match (&self.process, &wish.process) {
-            (Some(own), Some(wish)) => Some(own.narrowed(wish)),
-            (Some(one), None) | (None, Some(one)) => Some(*one),
+            (Some(own), Some(wish)) => Some(Arc::new(own.narrowed(wish))),
+            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
             (None, None) => None,
         };
-        Budgets { process, subtree: wish.subtree }
+        Budgets { process, subtree: wish.subtree.clone() }
     }
 }

@@ -116,14 +116,14 @@ impl Account {
         budgets: &Budgets,
     ) -> Result<Option<Arc<Account>>, SpawnError> {
         let around = parent.and_then(|parent| parent.above.clone());
-        if parent.is_none() && *budgets == Budgets::default() {
+        if parent.is_none() && budgets.process.is_none() && budgets.subtree.is_none() {
             return Ok(None);
         }
-        let above = match budgets.subtree {
+        let above = match budgets.subtree.as_deref().copied() {
             Some(budget) => Some(Arc::new(Account::new(timers, Scope::Subtree, budget, around))),
             None => around,
         };
-        let own = budgets.process.unwrap_or_default();
+        let own = budgets.process.as_deref().copied().unwrap_or_default();
         let mut account = Account::new(timers, Scope::Process, own, above);
         account.spawner = parent.cloned();
         let account = Arc::new(account);

@@ -176,12 +176,12 @@ impl Process {
 
     pub(crate) fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = lock(&self.state);
-        if let Some(Membership(account)) = &self.account {
-            state.allow(account.room());
+        if self.account.is_some() {
+            self.tell_room(&mut state);
         }
         let result = act(&mut state);
-        if let Some(Membership(account)) = &self.account {
-            account.set_mailbox(state.mailbox_bytes());
+        if self.account.is_some() {
+            self.count_mailbox(&state);
         }
         if state.exiting().is_some() {
             self.exiting.store(true, Ordering::Release);

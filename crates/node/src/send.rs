@@ -8,6 +8,7 @@ use lunatic_model::{
     AliasDelivery, Delivery, ExitReason, Message, Pid, Process as State, Ref, Signal,
 };
 
+use crate::account::Account;
 use crate::deadline::Destination;
 use crate::process::Process;
 
@@ -17,7 +18,10 @@ impl Process {
     ///
     /// The sender can be killed while it waits; then the message was not sent.
     pub async fn send(self: &Arc<Self>, to: Pid, message: Message) {
-        self.wait_to_send().await;
+        if self.account().is_some() {
+            // Boxed, so that the others' future is not larger for it.
+            Box::pin(self.wait_to_send()).await;
+        }
         let Err(message) = self.try_send(to, message) else { return };
         let mut waiting = Some(message);
         let mut line = InLine::new(self, Destination::Process(to));
@@ -175,8 +179,16 @@ impl Process {
 
     /// Counts what was received. What was not, for want of memory elsewhere or for its rate, is
     /// tried again in time.
+    #[inline]
     fn note_delivery(self: &Arc<Self>, delivery: &Delivery) {
-        let Some(account) = self.account() else { return };
+        if let Some(account) = self.account() {
+            self.note_counted_delivery(account, delivery);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_counted_delivery(self: &Arc<Self>, account: &Arc<Account>, delivery: &Delivery) {
         match delivery {
             Delivery::Full(message) => {
                 account.starves(self, message.bytes());

@@ -20,11 +20,11 @@ fn budget(kind: Budgeted, amount: u64, policy: Policy) -> Budget {
 }
 
 fn of_process(kind: Budgeted, amount: u64) -> Budgets {
-    Budgets { process: Some(budget(kind, amount, kind.usual_policy())), subtree: None }
+    Budgets { process: Some(budget(kind, amount, kind.usual_policy()).into()), subtree: None }
 }
 
 fn of_subtree(kind: Budgeted, amount: u64) -> Budgets {
-    Budgets { process: None, subtree: Some(budget(kind, amount, kind.usual_policy())) }
+    Budgets { process: None, subtree: Some(budget(kind, amount, kind.usual_policy()).into()) }
 }
 
 /// A process that is ready to run, as the child of another.

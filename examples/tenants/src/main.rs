@@ -13,11 +13,12 @@
 //! eli, who waits for ever: ended by tree_lifetime_max
 //! ```
 //!
-//! `lunatic run examples/tenants share 10` lets a tenant with a tenth of a core loop for ten seconds
-//! beside a neighbour without a limit, and prints what each had. Where nothing else runs on two cores
-//! or more, that is 10 % and nearly 100 %.
+//! `lunatic run examples/tenants share 10` lets a tenant with a tenth of a core loop for ten
+//! seconds beside a neighbour without a limit, and prints what each had. Where nothing else runs on
+//! two cores or more, that is 10 % and nearly 100 %.
 //!
-//! The budget of a subtree is given by `config_set_budget` with scope 1; abi/budgets.md has the kinds.
+//! The budget of a subtree is given by `config_set_budget` with scope 1; abi/budgets.md has the
+//! kinds.
 
 use std::time::Duration;
 

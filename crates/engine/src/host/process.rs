@@ -340,7 +340,7 @@ pub(super) async fn spawn_child(
         Ok(config) => config,
         Err(text) => return Ok(Err(text)),
     };
-    let mut budgets = config.budgets;
+    let mut budgets = config.budgets.clone();
     if raw.config == OWN {
         // Those of the subtrees in which this process lives bind its child, too.
         budgets.subtree = None;

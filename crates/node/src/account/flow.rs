@@ -80,7 +80,8 @@ impl Account {
         });
     }
 
-    /// A message had to wait. Where that may have been for the rate of this process, the first of those who wait
+    /// A message had to wait. Where that may have been for the rate of this process,
+    /// the first of those who wait
     /// tries again when there is a token; whoever succeeds lets the next one try.
     pub(crate) fn receives_later(self: &Arc<Self>, process: &Arc<Process>) {
         if self.chain().any(|account| account.flow.r#in.is_some()) {

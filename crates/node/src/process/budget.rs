@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use lunatic_model::ExitReason;
+use lunatic_model::{ExitReason, Process as State};
 
 use super::Process;
 use crate::account::{Account, Membership};
@@ -19,8 +19,28 @@ impl Process {
         self.in_line.load(Ordering::SeqCst)
     }
 
+    /// What its mailbox may hold follows from the memory that its budgets have left.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell_room(&self, state: &mut State) {
+        if let Some(account) = self.account() {
+            state.allow(account.room());
+        }
+    }
+
+    /// What lies in its mailbox counts in its budgets.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_mailbox(&self, state: &State) {
+        if let Some(account) = self.account() {
+            account.set_mailbox(state.mailbox_bytes());
+        }
+    }
+
     /// A turn of a process with an account: it does not begin in debt, unless it is the last one.
     /// Returns whether the process has more to do at once.
+    #[cold]
+    #[inline(never)]
     pub(super) fn take_counted_turn(self: &Arc<Self>, account: &Arc<Account>) -> bool {
         if !self.is_exiting() && !account.may_run(self) {
             return false;

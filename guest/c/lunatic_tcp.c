@@ -1,0 +1,133 @@
+/* TCP behind lunatic_tcp.h; lunatic.c includes it: do not compile it by itself.
+ *
+ * What must stay true: each error and each iterator over addresses that the runtime stores is
+ * dropped. */
+#include "lunatic_tcp.h"
+
+#include <string.h>
+
+IMPORT("networking", "resolve")
+extern int32_t host_resolve(const char *, size_t, int64_t, uint64_t *);
+IMPORT("networking", "resolve_next")
+extern int32_t host_resolve_next(uint64_t, uint32_t *, uint8_t *, uint16_t *, uint32_t *,
+                                 uint32_t *);
+IMPORT("networking", "drop_dns_iterator") extern void host_drop_addresses(uint64_t);
+IMPORT("networking", "tcp_bind")
+extern int32_t host_tcp_bind(uint32_t, const uint8_t *, uint32_t, uint32_t, uint32_t, uint64_t *);
+IMPORT("networking", "drop_tcp_listener") extern void host_drop_listener(uint64_t);
+IMPORT("networking", "tcp_local_addr") extern int32_t host_local(uint64_t, uint64_t *);
+IMPORT("networking", "tcp_accept") extern int32_t host_accept(uint64_t, uint64_t *, uint64_t *);
+IMPORT("networking", "tcp_connect")
+extern int32_t host_tcp_connect(uint32_t, const uint8_t *, uint32_t, uint32_t, uint32_t, int64_t,
+                                uint64_t *);
+IMPORT("networking", "drop_tcp_stream") extern void host_drop_stream(uint64_t);
+IMPORT("networking", "clone_tcp_stream") extern uint64_t host_clone_stream(uint64_t);
+IMPORT("networking", "tcp_read")
+extern int32_t host_tcp_read(uint64_t, void *, size_t, uint64_t *);
+IMPORT("networking", "tcp_write_vectored")
+extern int32_t host_tcp_write(uint64_t, const void *, size_t, uint64_t *);
+IMPORT("networking", "set_write_timeout") extern void host_write_timeout(uint64_t, int64_t);
+IMPORT("message", "push_tcp_stream") extern uint64_t host_push_stream(uint64_t);
+IMPORT("message", "take_tcp_stream") extern uint64_t host_take_stream(uint64_t);
+
+typedef struct address {
+    uint32_t family, flow, scope;
+    uint16_t port;
+    uint8_t octets[16];
+} address;
+
+static bool next_address(uint64_t all, address *one) {
+    memset(one, 0, sizeof *one);
+    return host_resolve_next(all, &one->family, one->octets, &one->port, &one->flow,
+                             &one->scope) == LUNATIC_OK;
+}
+
+/* Whether a function of the runtime went well; drops the error that it stored if not. */
+static bool went_well(int32_t result, uint64_t stored) {
+    if (result == LUNATIC_FAILED) host_error_drop(stored);
+    return result == LUNATIC_OK;
+}
+
+static bool resolve(const char *text, int64_t timeout, uint64_t *all) {
+    return went_well(host_resolve(text, strlen(text), timeout, all), *all);
+}
+
+bool lunatic_tcp_listen(const char *text, uint64_t *listener) {
+    uint64_t all = 0, stored = 0;
+    address one;
+    bool listens = false;
+    if (!resolve(text, LUNATIC_FOREVER, &all)) return false;
+    while (!listens && next_address(all, &one))
+        listens = went_well(host_tcp_bind(one.family, one.octets, one.port, one.flow, one.scope,
+                                          &stored), stored);
+    host_drop_addresses(all);
+    if (listens) *listener = stored;
+    return listens;
+}
+
+uint16_t lunatic_tcp_port(uint64_t listener) {
+    uint64_t all = 0;
+    address one = {0};
+    if (!went_well(host_local(listener, &all), all)) return 0;
+    next_address(all, &one);
+    host_drop_addresses(all);
+    return one.port;
+}
+
+bool lunatic_tcp_accept(uint64_t listener, uint64_t *stream) {
+    uint64_t stored = 0, peer = 0;
+    if (!went_well(host_accept(listener, &stored, &peer), stored)) return false;
+    host_drop_addresses(peer);
+    *stream = stored;
+    return true;
+}
+
+void lunatic_tcp_close_listener(uint64_t listener) { host_drop_listener(listener); }
+
+bool lunatic_tcp_connect(const char *text, int64_t timeout, uint64_t *stream) {
+    uint64_t all = 0, stored = 0;
+    address one;
+    bool connected = false;
+    if (!resolve(text, timeout, &all)) return false;
+    while (!connected && next_address(all, &one))
+        connected = went_well(host_tcp_connect(one.family, one.octets, one.port, one.flow,
+                                               one.scope, timeout, &stored), stored);
+    host_drop_addresses(all);
+    if (connected) *stream = stored;
+    return connected;
+}
+
+int64_t lunatic_tcp_read(uint64_t stream, void *place, size_t room) {
+    uint64_t stored = 0;
+    return went_well(host_tcp_read(stream, place, room, &stored), stored) ? (int64_t)stored : -1;
+}
+
+bool lunatic_tcp_write(uint64_t stream, const void *data, size_t length, int64_t timeout) {
+    const uint8_t *rest = (const uint8_t *)data;
+    host_write_timeout(stream, timeout);
+    while (length > 0) {
+        struct {
+            const uint8_t *place;
+            size_t length;
+        } slice = {rest, length};
+        uint64_t stored = 0;
+        if (!went_well(host_tcp_write(stream, &slice, 1, &stored), stored) || stored == 0)
+            return false;
+        rest += stored;
+        length -= (size_t)stored;
+    }
+    return true;
+}
+
+void lunatic_tcp_close(uint64_t stream) { host_drop_stream(stream); }
+
+uint64_t lunatic_tcp_clone(uint64_t stream) { return host_clone_stream(stream); }
+
+bool lunatic_tcp_give(lunatic_pid pid, int64_t tag, uint64_t stream, int64_t timeout) {
+    host_create(tag, 1);
+    uint8_t index = (uint8_t)host_push_stream(stream);
+    host_write(&index, 1);
+    return host_send(pid.node, pid.id, timeout) == LUNATIC_OK;
+}
+
+uint64_t lunatic_tcp_take(void) { return host_take_stream(0); }
