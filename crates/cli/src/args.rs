@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::CliError;
-use crate::runtime::{self, NetworkRule};
+use crate::runtime::{self, NetworkRule, Redirection};
 use crate::status;
 
 /// Where a root process starts unless `--entry` says otherwise.
@@ -168,6 +168,12 @@ pub struct GuestArgs {
     /// one of the system's choice
     #[arg(long, value_name = "RULE")]
     pub allow_bind: Vec<NetworkRule>,
+
+    /// Send something elsewhere, or let it come from there, without the guest knowing (repeatable),
+    /// such as clock=fixed:2026-01-01T00:00:00Z, random=seed:1, stdout=file:out.txt or
+    /// 'file:log/*=elasticsearch:127.0.0.1:9200/logs'; docs/redirection.md has all forms
+    #[arg(long, value_name = "WHAT=WHERE")]
+    pub redirect: Vec<Redirection>,
 }
 
 /// How the node runs.

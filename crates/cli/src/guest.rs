@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::args::GuestArgs;
 use crate::error::CliError;
 use crate::report::printable;
-use crate::runtime::{Access, NetworkRights};
+use crate::runtime::{Access, NetworkRights, Redirection};
 
 /// A directory for the guest.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +29,8 @@ pub struct GuestSpec {
     pub preopens: Vec<Preopen>,
     /// What it may do on the network.
     pub network: NetworkRights,
+    /// What goes elsewhere, or comes from there; of two for the same, the later one counts.
+    pub redirections: Vec<Redirection>,
     /// Limits that are not the default, by name.
     pub limits: Vec<(String, u64)>,
 }

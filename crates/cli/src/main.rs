@@ -13,6 +13,7 @@ mod metrics;
 mod os_signal;
 mod progress;
 mod project;
+mod redirect;
 mod report;
 mod runtime;
 mod sources;

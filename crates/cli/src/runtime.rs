@@ -1,6 +1,7 @@
 //! The seam between the command and the rooms below: every use of the engine and of the WASI
 //! layer stands in this file, translated into values of the command's own. Figures alone are
-//! translated elsewhere, straight into text (`metrics/figures.rs`).
+//! translated elsewhere, straight into text (`metrics/figures.rs`), and redirections into providers
+//! (`redirect.rs`).
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
 //! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
@@ -10,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use lunatic_engine as engine;
 use lunatic_model::{Budgeted, Budgets, ExitReason, Limits, LinkOutcome, NodeLimits, Scope};
@@ -18,11 +20,12 @@ use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 // Values already: the command adds nothing to them.
-pub use lunatic_model::{Access, NetworkRights, NetworkRule};
+pub use lunatic_model::{Access, NetworkRights, NetworkRule, Redirection};
 
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
+use crate::redirect::{self, Sinks};
 use crate::report::{self, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -236,6 +239,7 @@ pub struct Guest {
     limits: Limits,
     budgets: Budgets,
     capture: Option<Capture>,
+    sinks: Sinks,
 }
 
 impl Guest {
@@ -257,6 +261,7 @@ impl Guest {
         config.set_stdin(stdio::stdin());
         config.set_stdout(stdio::stdout());
         config.set_stderr(stdio::stderr());
+        let sinks = redirect::apply(&spec.redirections, &mut config)?;
         let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
         for (name, value) in &spec.limits {
             limits.set(name, *value);
@@ -264,7 +269,14 @@ impl Guest {
                 budgets.of(scope).set(kind, *value, kind.usual_policy());
             }
         }
-        Ok(Guest { wasi: config, network: spec.network.clone(), limits, budgets, capture: None })
+        let network = spec.network.clone();
+        Ok(Guest { wasi: config, network, limits, budgets, capture: None, sinks })
+    }
+
+    /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence
+    /// for each whose lines did not all arrive.
+    pub async fn finish(&self, time_max: Duration) -> Vec<String> {
+        self.sinks.finish(time_max).await
     }
 
     /// The same with a fresh buffer instead of standard output and error. With `echo`, what goes

@@ -89,7 +89,7 @@ impl Wasi {
         if let Some(random) = config.random().for_process() {
             config.set_random(random);
         }
-        let origin = config.clock().monotonic();
+        let origin = config.clock().origin();
         Wasi { config, slots, first_free, origin }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::args::{GuestArgs, NodeArgs};
+use crate::args::{self, GuestArgs, NodeArgs};
 use crate::error::CliError;
 use crate::guest::{self, GuestSpec};
 use crate::progress::Progress;
@@ -30,6 +30,7 @@ fn guest_spec(
         }
     };
     Ok(GuestSpec {
+        redirections: guest.redirect.clone(),
         args: Vec::new(),
         env: guest::environment(guest, std::env::vars_os(), note)?,
         preopens: guest::directories(guest, default_dir)?,
@@ -103,7 +104,13 @@ impl TestRun<'_> {
         let guest = crate::runtime::Guest::open(&spec)?;
         let (node, program) = (self.node, self.program);
         let session = Session { node, program, guest: &guest, options: &options };
-        let all_passed = wait_for(session.run(tests))?;
+        let all_passed = wait_for(async {
+            let all_passed = session.run(tests).await?;
+            for sentence in guest.finish(args::SHUTDOWN_TIMEOUT_DEFAULT).await {
+                eprintln!("{sentence}");
+            }
+            Ok(all_passed)
+        })?;
         Ok(if all_passed { status::OK } else { status::TESTS_FAILED })
     }
 }

@@ -104,7 +104,11 @@ impl Launch {
                 self.serve(endpoint, node);
             }
             let root = self.spawn(node, program, guest, &mut signals).await?;
-            Ok(self.wait(&root, signals).await)
+            let ended = self.wait(&root, signals).await;
+            for sentence in guest.finish(self.shutdown_timeout).await {
+                eprintln!("{sentence}");
+            }
+            Ok(ended)
         })?;
         if let Some(reporter) = reporter {
             reporter.finish();

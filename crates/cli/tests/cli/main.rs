@@ -5,6 +5,9 @@
 //! the developer's settings show. Nothing here measures time.
 #![forbid(unsafe_code)]
 
+#[path = "../../../sinks/tests/sinks/elastic.rs"]
+#[expect(dead_code, reason = "the tests of sinks use more of it")]
+mod elastic;
 mod failing;
 mod harness;
 mod languages;
@@ -12,6 +15,7 @@ mod metrics;
 mod network;
 mod projects;
 mod prometheus;
+mod redirect;
 mod running;
 #[cfg(unix)]
 mod signals;
@@ -20,6 +24,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+/// Far longer than any test takes: what has not happened by then never will.
+const WATCHDOG: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A directory with module files, and the command to run in it.
 struct Sandbox {

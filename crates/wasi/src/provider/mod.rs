@@ -73,6 +73,11 @@ pub trait Clock: Send + Sync {
     fn realtime(&self) -> u64;
     /// Since an origin of the clock's own; never goes back.
     fn monotonic(&self) -> u64;
+    /// Where the monotonic time of a process begins that starts now. Nobody is shown it, so a clock
+    /// that moves when it is read stands still.
+    fn origin(&self) -> u64 {
+        self.monotonic()
+    }
     /// The smallest step of both.
     fn resolution(&self) -> u64 {
         1

@@ -75,6 +75,10 @@ impl Clock for ScriptedClock {
         self.read()
     }
 
+    fn origin(&self) -> u64 {
+        self.now()
+    }
+
     fn sleep_until(&self, deadline: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let ahead = deadline.saturating_sub(self.now());
         self.ahead.fetch_add(ahead, Ordering::Relaxed);
@@ -152,7 +156,7 @@ mod tests {
         let clock = ScriptedClock::stepped(100, 7);
         clock.realtime();
         let own = Clock::for_process(&clock).expect("a clock of its own");
-        assert_eq!(own.realtime(), 100);
+        assert_eq!((own.origin(), own.realtime()), (100, 100));
         let random = SeededRandom::new(4);
         let mut first = [0; 16];
         random.fill(&mut first).unwrap();

@@ -1,8 +1,8 @@
 /* A chat over TCP, server and guest: `chat` of examples/languages/README.md.
  *
  * What must stay true: the room alone decides the order in which all hear; nothing that a guest
- * does or fails to do makes the room wait. A guest is a process that reads and one that writes, linked
- * with each other, so that both end together. */
+ * does or fails to do makes the room wait. A guest is a process that reads and one that writes,
+ * linked with each other, so that both end together. */
 #include "lunatic_tcp.h"
 
 #include <stdio.h>
