@@ -8,6 +8,7 @@
 #endif
 #include "lunatic.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,9 +59,6 @@ IMPORT("timer", "cancel") extern int32_t host_cancel(uint64_t, uint64_t, uint64_
 _Static_assert(sizeof(lunatic_pattern) == 48, "a pattern is as abi/process.md says");
 _Static_assert(sizeof(lunatic_message) == 64, "a header is as abi/process.md says");
 
-extern void __wasm_call_ctors(void);
-extern void __wasm_call_dtors(void);
-
 /* ---- processes ---- */
 
 static const char ENTRY[] = "lunatic_c_entry";
@@ -84,8 +82,9 @@ static lunatic_message receive_argument(void) {
 
 void lunatic_c_entry(int32_t entry) { lunatic_run((lunatic_entry)entry); }
 
+/* Constructors run before an export, since the linker puts them there; naming them here would keep
+ * it from doing so, for `_start` as well. */
 void lunatic_run(lunatic_entry entry) {
-    __wasm_call_ctors();
     lunatic_message message = receive_argument();
     size_t length = (size_t)message.length;
     uint8_t *argument = NULL;
@@ -95,7 +94,7 @@ void lunatic_run(lunatic_entry entry) {
         length = host_read(argument, length);
     }
     entry(argument, length);
-    __wasm_call_dtors();
+    fflush(NULL);
 }
 
 int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,

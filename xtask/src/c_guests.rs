@@ -5,8 +5,9 @@
 //! a warning, and run; a machine without the compiler is told so, with the command that helps.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -38,7 +39,41 @@ pub fn run_all(profile: Profile) -> Result<()> {
     for test in &tests {
         run_one(profile, test, "ok\n")?;
     }
-    run_examples(profile)
+    run_examples(profile)?;
+    run_chat(profile)
+}
+
+/// A guest says hello in an empty room. The server takes any free port, and is killed at the end.
+fn run_chat(profile: Profile) -> Result<()> {
+    let module = guests_dir().join("c_chat.wasm");
+    build(&root().join("examples/languages/chat/c/chat.c"), &module)?;
+    let mut server = Command::new(lunatic(profile)?)
+        .arg("run")
+        .arg(&module)
+        .args(["serve", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start the runtime")?;
+    let mut line = String::new();
+    let stdout = server.stdout.take().expect("stdout is piped");
+    let said = BufReader::new(stdout).read_line(&mut line);
+    let address = line.trim_end().strip_prefix("listening on ").unwrap_or_default();
+    let mut talk = Command::new(lunatic(profile)?);
+    talk.arg("run").arg(&module).args(["talk", address, "a", "hello"]);
+    let heard = shell::run_limited(&mut talk, LIMIT);
+    server.kill()?;
+    server.wait()?;
+    said.context("cannot read what the server prints")?;
+    let heard = heard?;
+    ensure!(
+        heard.success() && heard.stdout == "* a is here\na: hello\n",
+        "the chat in C failed ({}) after the server said `{line}`\n{}{}",
+        heard.ending(),
+        heard.stdout,
+        heard.stderr
+    );
+    Ok(())
 }
 
 /// Whether there is a compiler for C with a C library; if not, says so.

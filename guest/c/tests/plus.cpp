@@ -1,13 +1,24 @@
-// A program in C++: the library links with it, and an entry may be a lambda without captures.
+// A program in C++: the library links with it, and an entry may be a lambda without captures,
+// and objects are constructed once in each process.
 #include "../lunatic_supervisor.h"
 
 #include <stdio.h>
 
+// Volatile, or the compiler constructs the object itself.
+static volatile int one = 1;
+
+struct counted {
+    int times;
+    counted() { times += one; }
+};
+static counted object;
+
 int main() {
+    if (object.times != 1) return 5;
     lunatic_child child;
     lunatic_message message;
     lunatic_entry entry = [](const uint8_t *argument, size_t length) {
-        lunatic_exit_self(LUNATIC_CUSTOM, argument, length);
+        lunatic_exit_self(object.times == 1 ? LUNATIC_CUSTOM : LUNATIC_ERROR, argument, length);
     };
     char heard[4] = "";
     if (lunatic_spawn(entry, "c++", 3, LUNATIC_MONITOR, LUNATIC_OWN, &child) != LUNATIC_OK)
