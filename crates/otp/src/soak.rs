@@ -9,7 +9,7 @@
 //! * whoever lives at the end has received everything that was ever sent to it.
 //!
 //! A sender counts a message in the step that sends it, so that a kill cannot come between. What is
-//! answered for the dead (`noproc`) says nothing about their messages: those are counted at the end.
+//! answered for the dead (`noproc`) says nothing of their messages: those are counted at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -31,8 +31,8 @@ const PLACES: usize = 48;
 const SIGNALS_PER_END: u64 = 2_000;
 /// Most messages that are sent in one go.
 const BURST_MAX: usize = 32;
-/// Most signals that a life takes between two bursts: far more than one, so that nobody falls behind,
-/// but it gets round to the next however fast others send.
+/// Most signals that a life takes between two bursts: far more than one holds, so that nobody falls
+/// behind; but it gets round to the next however fast others send.
 const TAKEN_MAX: usize = 1_000;
 /// A life ends itself after one in so many bursts.
 const BURSTS_OF_A_LIFE: usize = 4_000;
