@@ -200,7 +200,7 @@ fn divert(config: &mut WasiConfig, diversion: Arc<dyn Diversion>) -> Result<(), 
     for preopen in preopens {
         let (name, access) = (preopen.guest_name(), preopen.access());
         let inner = preopen.directory().clone();
-        let directory = DivertedDirectory::new(inner, name, diversion.clone());
+        let directory = DivertedDirectory::over(inner, name, diversion.clone());
         let preopen = Preopen::new(name, directory, access).map_err(refused)?;
         config.push_preopen(preopen).map_err(refused)?;
     }

@@ -231,7 +231,7 @@ fn items(
     let body = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     demand(body.ends_with('\n'), "the newline at the end")?;
     let lines: Vec<&str> = body.lines().collect();
-    demand(lines.len() % 2 == 0, "an action without a document")?;
+    demand(lines.len().is_multiple_of(2), "an action without a document")?;
     let item = |pair: &[&str]| {
         let value = |line: &str| serde_json::from_str::<Value>(line).map_err(|e| e.to_string());
         let (action, document) = (value(pair[0])?, value(pair[1])?);

@@ -46,7 +46,7 @@ struct Found {
 
 impl DivertedDirectory {
     /// `inner`, which guests know as `name`.
-    pub fn new(
+    pub fn over(
         inner: Arc<dyn Directory>,
         name: impl Into<String>,
         diversion: Arc<dyn Diversion>,
@@ -55,7 +55,7 @@ impl DivertedDirectory {
     }
 
     fn within(&self, inner: Arc<dyn Directory>, found: &Found) -> Arc<dyn Directory> {
-        DivertedDirectory::new(inner, found.full.clone(), self.diversion.clone())
+        DivertedDirectory::over(inner, found.full.clone(), self.diversion.clone())
     }
 
     /// Follows links, the last one only if `follow`. What does not exist is taken as it is written.

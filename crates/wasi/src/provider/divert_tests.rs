@@ -43,7 +43,7 @@ impl World {
             std::fs::write(folder.path().join(name), "real").unwrap();
         }
         let host = HostDirectory::open_ambient(folder.path()).unwrap();
-        let directory = DivertedDirectory::new(host, "root", Arc::<Secret>::default());
+        let directory = DivertedDirectory::over(host, "root", Arc::<Secret>::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         World { folder, directory, runtime }
     }
