@@ -110,6 +110,8 @@ struct Rare {
     suspenders: BTreeSet<Pid>,
     label: Option<Arc<str>>,
     late: Late,
+    /// What the mailbox may hold by the budgets of memory, once that is known.
+    allowance: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -133,8 +135,6 @@ pub struct Process {
     monitors: BTreeMap<Ref, Pid>,
     watchers: BTreeMap<Ref, Pid>,
     mailbox: Mailbox,
-    /// What the mailbox may hold by the budgets of memory, as far as that is known.
-    allowance: usize,
     /// What the process waits for, while it waits.
     waiting: Option<Filter>,
     /// Processes that wait at the full mailbox, by their place in line.
@@ -159,7 +159,6 @@ impl Process {
             monitors: BTreeMap::new(),
             watchers: BTreeMap::new(),
             mailbox: Mailbox::default(),
-            allowance: usize::MAX,
             waiting: None,
             senders: BTreeMap::new(),
             called: BTreeSet::new(),
@@ -323,14 +322,16 @@ impl Process {
     }
 
     fn is_full_for(&self, bytes: usize) -> bool {
+        let allowance = self.rare.as_ref().and_then(|rare| rare.allowance).unwrap_or(usize::MAX);
         self.mailbox.len() >= self.limits.mailbox_messages_max
             || self.mailbox.bytes().saturating_add(bytes)
-                > self.limits.mailbox_bytes_max.min(self.allowance)
+                > self.limits.mailbox_bytes_max.min(allowance)
     }
 
     /// So many bytes more are left in the budgets of memory: beyond them the mailbox is full.
     pub fn allow(&mut self, room: usize) {
-        self.allowance = self.mailbox.bytes().saturating_add(room);
+        let allowance = self.mailbox.bytes().saturating_add(room);
+        self.rare.get_or_insert_default().allowance = Some(allowance);
     }
 
     /// Starts the end of the process on its own account, unless its end has started: the first
