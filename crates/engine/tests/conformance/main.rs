@@ -15,6 +15,7 @@ mod error;
 mod figures;
 mod flags;
 mod guests;
+mod hibernate;
 mod hostile;
 mod imports;
 mod info;
