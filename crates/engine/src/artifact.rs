@@ -51,6 +51,8 @@ pub(crate) struct Artifact {
     pub(crate) pre: InstancePre<State>,
     /// What the pointer of the stack in memory is at first, if the module exports it.
     pub(crate) stack_top: Option<i32>,
+    /// The host functions, for who has to wrap them.
+    pub(crate) linker: Arc<Linker<State>>,
 }
 
 impl Artifact {
@@ -84,7 +86,7 @@ struct Counters {
 /// Makes artifacts.
 pub(crate) struct Artifacts {
     engines: Arc<Engines>,
-    linkers: [OnceLock<Linker<State>>; 4],
+    linkers: [OnceLock<Arc<Linker<State>>>; 4],
     cache: Option<Cache>,
     module_bytes_max: usize,
     counters: Counters,
@@ -148,21 +150,28 @@ impl Artifacts {
                 module
             }
         };
-        let pre = self.link(kind, &module)?;
-        Ok(Artifact { pre, stack_top: stack_top(wasm) })
+        self.link(kind, &module, stack_top(wasm))
     }
 
-    fn link(&self, kind: Kind, module: &Module) -> Result<InstancePre<State>, ModuleError> {
+    fn link(
+        &self,
+        kind: Kind,
+        module: &Module,
+        stack_top: Option<i32>,
+    ) -> Result<Artifact, ModuleError> {
         let place = &self.linkers[kind.index()];
         let linker = match place.get() {
             Some(linker) => linker,
             None => {
                 let linker = host::linker(module.engine())
                     .map_err(|error| ModuleError::CompilerFailed(exit::text(&error)))?;
-                place.get_or_init(|| linker)
+                place.get_or_init(|| Arc::new(linker))
             }
         };
-        linker.instantiate_pre(module).map_err(|error| ModuleError::Import(exit::text(&error)))
+        let pre = linker
+            .instantiate_pre(module)
+            .map_err(|error| ModuleError::Import(exit::text(&error)))?;
+        Ok(Artifact { pre, stack_top, linker: linker.clone() })
     }
 }
 

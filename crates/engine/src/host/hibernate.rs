@@ -6,7 +6,7 @@ use crate::hibernate::Hibernation;
 use crate::host::process::nobody_knows_it_yet;
 use crate::host::{entry, fail};
 use crate::instance::mismatch;
-use crate::memory::check;
+use crate::memory::{check, export};
 use crate::state::State;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
@@ -27,7 +27,7 @@ fn hibernate(
     nobody_knows_it_yet(caller.data())?;
     let name = entry::name(&mut caller, name, name_length)?;
     let params = entry::params(&mut caller, params_pointer, params_length)?;
-    let Some(Extern::Func(entry)) = caller.get_export(&name) else {
+    let Some(Extern::Func(entry)) = export(&mut caller, &name) else {
         return fail(&mut caller, format!("the module exports no function `{name}`"), error);
     };
     match mismatch(&entry.ty(&caller), &name, &params) {
