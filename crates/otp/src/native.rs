@@ -224,9 +224,16 @@ impl Body {
                 let pid = self.settled(*of).await;
                 self.info(*of, pid, *query)
             }
+            Step::Listed(who) => Outcome::Is(environment.processes().contains(&self.pid(*who))),
+            step => return self.alone(step).await,
+        })
+    }
+
+    /// A step that is about nobody else.
+    async fn alone(&mut self, step: &Step) -> Result<Outcome, ExitReason> {
+        Ok(match step {
             Step::Priority(priority) => self.priority(*priority),
-            Step::QueueData(QueueData::Wrong) => Outcome::Badarg,
-            Step::QueueData(_) => Outcome::Ok,
+            Step::QueueData(QueueData::OnHeap | QueueData::OffHeap) => Outcome::Ok,
             Step::Hibernate => self.hibernate().await,
             // A body has no memory that the node knows of.
             Step::Limit => {
@@ -239,7 +246,7 @@ impl Body {
                 give_way().await;
             },
             Step::Nap => self.nap().await,
-            Step::Listed(who) => Outcome::Is(environment.processes().contains(&self.pid(*who))),
+            _ => Outcome::Badarg,
         })
     }
 

@@ -119,25 +119,11 @@ impl World<'_> {
                 let reference = self.alias_reference(*alias);
                 Did::Done(Outcome::Is(self.slot_mut(who).state.unalias(reference)))
             }
-            Step::Priority(Priority::Wrong) | Step::QueueData(QueueData::Wrong) => {
-                Did::Done(Outcome::Badarg)
-            }
-            Step::Priority(_) | Step::QueueData(_) => Did::Done(Outcome::Ok),
-            Step::Nap => Did::Done(Outcome::Is(true)),
-            Step::Spin => Did::Waits,
-            Step::Limit => {
-                self.slot_mut(who).limited = true;
-                Did::Done(Outcome::Ok)
-            }
-            Step::Grow if self.slot(who).limited => self.end(who, Reason::Killed),
-            Step::Grow => Did::Done(Outcome::Ok),
             // One that is ending may still be there.
             Step::Listed(of) => {
                 let lives = self.lives(*of);
                 Did::Done(wanted.copied().filter(|_| !lives).unwrap_or(Outcome::Is(lives)))
             }
-            Step::Hibernate if self.slot(who).mailbox.is_empty() => Did::Waits,
-            Step::Hibernate => Did::Done(Outcome::Ok),
             // What was sent before is in its queue, and a request to exit counts from there.
             Step::Alive(to) if *to != who && self.asks_to_exit(who, *to) => Did::Waits,
             Step::Alive(to) => Did::Done(Outcome::Is(self.lives(*to))),
@@ -147,6 +133,25 @@ impl World<'_> {
             Step::Suspend(to) | Step::Resume(to) if !self.is_still_between(who, *to) => Did::Waits,
             Step::Suspend(to) => self.suspend(who, *to),
             Step::Resume(to) => self.resume(who, *to),
+            step => self.alone(who, step),
+        }
+    }
+
+    /// A step that is about nobody else.
+    fn alone(&mut self, who: Who, step: &Step) -> Did {
+        match step {
+            Step::Nap => Did::Done(Outcome::Is(true)),
+            Step::Spin => Did::Waits,
+            Step::Limit => {
+                self.slot_mut(who).limited = true;
+                Did::Done(Outcome::Ok)
+            }
+            Step::Grow if self.slot(who).limited => self.end(who, Reason::Killed),
+            Step::Hibernate if self.slot(who).mailbox.is_empty() => Did::Waits,
+            Step::Priority(Priority::Wrong) | Step::QueueData(QueueData::Wrong) => {
+                Did::Done(Outcome::Badarg)
+            }
+            _ => Did::Done(Outcome::Ok),
         }
     }
 

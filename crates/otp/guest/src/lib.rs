@@ -181,26 +181,8 @@ impl Process {
             23 => fine(abi::suspend(table.pid(a))),
             24 => fine(abi::resume(table.pid(a))),
             25 => return self.info(table.pid(a), a, b),
-            26 => fine(abi::set_flag(1, u64::from(a)).is_some()),
-            31 => {
-                abi::limit_memory(MEMORY_LEFT);
-                OK
-            }
-            32 => {
-                std::arch::wasm32::memory_grow::<0>(2 * MEMORY_LEFT / PAGE);
-                OK
-            }
-            33 => loop {
-                std::hint::spin_loop();
-            },
-            34 => {
-                let begin = Instant::now();
-                abi::sleep(NAP);
-                yes(begin.elapsed() >= NAP)
-            }
             35 => yes(abi::processes().contains(&table.pid(a))),
-            30 => fine(abi::set_flag(4, u64::from(a)).is_some()),
-            _ => BADARG,
+            code => alone(code, a),
         };
         wire::seen(self.who, outcome, 0, 0, (0, 0));
     }
@@ -247,6 +229,31 @@ impl Process {
                 wire::count(self.who, of, query, count[usize::from(query)]);
             }
         }
+    }
+}
+
+/// A step that is about nobody else.
+fn alone(code: u8, a: u8) -> u8 {
+    match code {
+        26 => fine(abi::set_flag(1, u64::from(a)).is_some()),
+        30 => fine(abi::set_flag(4, u64::from(a)).is_some()),
+        31 => {
+            abi::limit_memory(MEMORY_LEFT);
+            OK
+        }
+        32 => {
+            std::arch::wasm32::memory_grow::<0>(2 * MEMORY_LEFT / PAGE);
+            OK
+        }
+        33 => loop {
+            std::hint::spin_loop();
+        },
+        34 => {
+            let begin = Instant::now();
+            abi::sleep(NAP);
+            yes(begin.elapsed() >= NAP)
+        }
+        _ => BADARG,
     }
 }
 
