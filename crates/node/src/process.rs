@@ -434,6 +434,7 @@ impl Process {
             report: ExitReport {
                 pid: self.pid,
                 names,
+                label: obituary.leftovers.as_mut().and_then(|left| left.label.take()),
                 entry: self.entry.clone(),
                 reason,
                 links: Vec::new(),

@@ -47,6 +47,22 @@ impl Process {
         Receive { searched, ..self.receive(filter, timeout) }
     }
 
+    /// Ends as soon as there is a message, which stays where it is.
+    pub async fn await_message(self: &Arc<Self>) {
+        std::future::poll_fn(|_| {
+            let (is_there, sender) = self.with_state(|state| {
+                let is_there = state.has_message();
+                // Whatever is held up, even by its size, is what this process waits for.
+                (is_there, (!is_there).then(|| state.next_sender()).flatten())
+            });
+            if let Some(sender) = sender {
+                self.environment().wake(sender);
+            }
+            if is_there { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// Sets the mark: what is in the mailbox now was there before. A process has one mark.
     pub fn set_mark(&self) {
         self.with_state(|state| state.set_mark());

@@ -15,6 +15,7 @@ macro_rules! debug_is_display {
 }
 
 debug_is_display!(
+    crate::event::HandlerError,
     crate::format::DecodeCause,
     crate::format::EncodeError,
     crate::host_error::HostError,
