@@ -5,6 +5,8 @@ use std::sync::Arc;
 use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
 use lunatic_wasi::WasiConfig;
 
+use crate::redirect::Redirected;
+
 /// What a process is given. Children share it unless their parent makes them another, which can
 /// only be equal or narrower.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub struct ProcessConfig {
     pub budgets: Budgets,
     /// Arguments, environment, directories and streams.
     pub wasi: WasiConfig,
+    /// What there is of redirections beside that.
+    pub redirected: Option<Arc<Redirected>>,
 }
 
 impl ProcessConfig {
@@ -30,7 +34,14 @@ impl ProcessConfig {
             limits: Arc::default(),
             budgets: Budgets::default(),
             wasi,
+            redirected: None,
         }
+    }
+
+    /// The same with redirections, whose other part is in the providers.
+    #[must_use]
+    pub fn with_redirected(self, redirected: Option<Arc<Redirected>>) -> ProcessConfig {
+        ProcessConfig { redirected, ..self }
     }
 
     /// The same with other limits.

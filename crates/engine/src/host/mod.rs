@@ -11,7 +11,7 @@ mod distributed;
 mod error;
 mod exit;
 mod flags;
-mod identity;
+pub(crate) mod identity;
 mod info;
 pub(crate) mod legacy;
 mod message;
@@ -21,6 +21,7 @@ mod networking;
 mod process;
 mod reason;
 mod receive;
+mod redirect;
 mod registry;
 mod send;
 mod spawn;
@@ -34,6 +35,8 @@ mod wasi_config;
 use std::sync::Arc;
 
 use wasmtime::{Caller, Engine, Linker, Result};
+
+pub(crate) use wasi_config::containing;
 
 use crate::memory;
 use crate::state::State;
@@ -53,6 +56,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     networking::link(&mut linker)?;
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
+    redirect::link(&mut linker)?;
     bonds::link(&mut linker)?;
     exit::link(&mut linker)?;
     flags::link(&mut linker)?;

@@ -14,6 +14,9 @@ use crate::host::{budgets, fail, network_config, wasi_config};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, text, unsigned, write_u64};
 use crate::module::Module;
+use crate::redirect::ask::on_behalf_of;
+use crate::redirect::{self, Heritage, Redirected, Setter, resolve};
+use crate::runtime::Shared;
 use crate::state::State;
 use crate::tables::ConfigDraft;
 
@@ -327,8 +330,9 @@ pub(super) async fn spawn_child(
         OWN => state.module.clone(),
         id => state.tables().modules.get(id, "module")?.clone(),
     };
+    state.catch_up();
     let config = match raw.config {
-        OWN => Ok(state.config.clone()),
+        OWN => Ok(inherited_config(&state.config)),
         id => built_config(state, id).await?,
     };
     if unsigned(raw.name_length) > ENTRY_BYTES_MAX {
@@ -363,8 +367,43 @@ pub(super) fn may_spawn(state: &State) -> Result<()> {
     Ok(())
 }
 
+/// What a child has without a config: all that its parent has, but for redirections of the parent
+/// alone.
+fn inherited_config(own: &Arc<ProcessConfig>) -> Arc<ProcessConfig> {
+    let inherited = |redirected: &Arc<Redirected>| redirected.is_inherited();
+    if own.redirected.as_ref().is_none_or(inherited) {
+        return own.clone();
+    }
+    let Heritage { wasi, redirected } = redirect::heritage(own);
+    Arc::new(ProcessConfig { wasi, redirected, ..ProcessConfig::clone(own) })
+}
+
+/// The child's view of the world: what its parent hands on, narrowed to what the draft lists, with
+/// the draft's redirections before the parent's.
+async fn redirected_heritage(
+    process: &Arc<Process>,
+    runtime: &Arc<Shared>,
+    parent: &ProcessConfig,
+    draft: &ConfigDraft,
+) -> Result<Heritage, String> {
+    let mut heritage = redirect::heritage(parent);
+    let asks = parent.redirected.is_some().then(|| process.clone());
+    on_behalf_of(asks, async {
+        heritage.wasi = wasi_config::narrowed(&heritage.wasi, draft).await?;
+        let setter = Setter::Process(parent, runtime.outside.as_deref());
+        for asked in &draft.redirections {
+            let mut resolved = resolve(&asked.redirection, asked.to, &setter).await?;
+            resolved.alone = asked.alone;
+            redirect::apply(&mut heritage, &resolved)?;
+        }
+        Ok(heritage)
+    })
+    .await
+}
+
 /// What the draft comes to, narrowed to what this process has.
 async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessConfig>, String>> {
+    let (process, runtime) = (state.process.clone(), state.runtime.clone());
     let parent = state.config.clone();
     let draft = state.tables().configs.get_mut(id, "config")?;
     if let Some(built) = &draft.built {
@@ -378,8 +417,8 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         Ok(network) => network,
         Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
     };
-    let wasi = match wasi_config::narrowed(&parent.wasi, draft).await {
-        Ok(wasi) => wasi,
+    let heritage = match redirected_heritage(&process, &runtime, &parent, draft).await {
+        Ok(heritage) => heritage,
         Err(text) => return Ok(Err(text)),
     };
     let built = Arc::new(ProcessConfig {
@@ -387,7 +426,8 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         network,
         limits: Arc::new(parent.limits.narrowed(&limits)),
         budgets: parent.budgets.narrowed(&draft.budgets),
-        wasi,
+        wasi: heritage.wasi,
+        redirected: heritage.redirected,
     });
     draft.built = Some(built.clone());
     Ok(Ok(built))

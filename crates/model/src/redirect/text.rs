@@ -1,5 +1,7 @@
 //! How a redirection is read.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::{
     LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
     Target, What,
@@ -22,13 +24,30 @@ const OPTIONS: &[(&str, SinkOption, u64)] = &[
     ("retry_max_ms", SinkOption::RetryMaxMilliseconds, MILLISECONDS_MAX),
 ];
 
-pub(super) fn parse(text: &str) -> Result<Redirection, RedirectionError> {
-    if text.len() > REDIRECTION_BYTES_MAX {
+/// Of a name: addresses that it is given.
+const ADDRESSES_MAX: usize = 64;
+
+pub(super) fn to_process(left: &str) -> Result<Redirection, RedirectionError> {
+    let what = read_what(left)?;
+    let (target, loss) = (Target::Process, LossPolicy::default());
+    match target.unfit(&what) {
+        Some(why) => Err(RedirectionError::Unfit(left.to_owned(), "a process".to_owned(), why)),
+        None => Ok(Redirection { what, target, options: Vec::new(), loss }),
+    }
+}
+
+fn read_what(left: &str) -> Result<What, RedirectionError> {
+    if left.len() > REDIRECTION_BYTES_MAX {
         return Err(RedirectionError::TooLong);
     }
-    let form = || RedirectionError::Form(text.to_owned());
-    let (left, right) = text.split_once('=').ok_or_else(form)?;
-    let what = what(left).ok_or_else(|| RedirectionError::What(left.to_owned()))?;
+    what(left).ok_or_else(|| RedirectionError::What(left.to_owned()))
+}
+
+pub(super) fn parse(left: &str, right: &str) -> Result<Redirection, RedirectionError> {
+    if left.len().saturating_add(right.len()) >= REDIRECTION_BYTES_MAX {
+        return Err(RedirectionError::TooLong);
+    }
+    let what = read_what(left)?;
     let mut right = right;
     let mut loss = LossPolicy::default();
     let mut options = Vec::new();
@@ -77,6 +96,12 @@ fn what(text: &str) -> Option<What> {
                 What::Variable(name.to_owned())
             }
             ("file", pattern) => What::Files(PathPattern::new(pattern)?),
+            ("dir", name) if !name.is_empty() && !name.contains('\0') => {
+                What::Directory(name.to_owned())
+            }
+            ("connect", rule) => What::Connect(rule.parse().ok()?),
+            ("host", "*") => What::Host(None),
+            ("host", name) if is_host(name) => What::Host(Some(name.to_ascii_lowercase())),
             _ => return None,
         },
     })
@@ -93,11 +118,14 @@ fn policy(text: &str) -> Option<LossPolicy> {
 
 fn target(text: &str) -> Result<Target, &'static str> {
     const KNOWN: &str = "there are null, file:, text:, fixed:, step:, script:, seed:, tcp:, \
-                         syslog:tcp:, syslog:udp: and elasticsearch:";
+                         syslog:tcp:, syslog:udp:, elasticsearch:, address:, addresses: and own";
     const ADDRESS: &str = "it needs HOST:PORT, such as 127.0.0.1:514";
     const TIME: &str = "a time is a number of nanoseconds since 1970, or like 2026-01-31T12:00:00Z";
     if text == "null" {
         return Ok(Target::Null);
+    }
+    if text == "own" {
+        return Ok(Target::Own);
     }
     let (kind, rest) = text.split_once(':').ok_or(KNOWN)?;
     let address = |text: &str| has_port(text).then(|| text.to_owned()).ok_or(ADDRESS);
@@ -136,8 +164,29 @@ fn target(text: &str) -> Result<Target, &'static str> {
             }
             Ok(Target::Elasticsearch(address(host)?, index.to_owned()))
         }
+        "address" => {
+            let address = rest.parse().map(|address| Target::Address(address, None));
+            let with_port = |known: SocketAddr| Target::Address(known.ip(), Some(known.port()));
+            address
+                .or_else(|_| rest.parse().map(with_port))
+                .map_err(|_| "write address:IP or address:IP:PORT, such as 127.0.0.1:8080")
+        }
+        "addresses" => {
+            let addresses: Result<Vec<IpAddr>, _> = rest.split('/').map(str::parse).collect();
+            match addresses {
+                Ok(addresses) if addresses.len() <= ADDRESSES_MAX => {
+                    Ok(Target::Addresses(addresses))
+                }
+                Ok(_) | Err(_) => Err("write addresses:IP/IP/…, at most 64 of them"),
+            }
+        }
         _ => Err(KNOWN),
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
+    !text.is_empty() && text.len() <= 253 && text.chars().all(known)
 }
 
 fn has_port(text: &str) -> bool {
