@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lunatic_engine::{LineSink, Outside};
 use lunatic_model::{LossPolicy, Redirection, SinkOption, Target};
-use lunatic_sinks::{Destination, Figures, Lines, Loss, Options, Sink};
+use lunatic_sinks::{Destination, Figures, Lines, Loss, Options, Server, Sink, Trust};
 use lunatic_wasi::provider::fs::HostDirectory;
 use lunatic_wasi::provider::stdio::{ReaderInput, WriterOutput};
 use lunatic_wasi::provider::{Directory, Input, Output, Reply, StreamKind};
@@ -21,7 +21,14 @@ use crate::report::printable;
 
 /// The variable of this command with what is sent as `authorization` to Elasticsearch. Guests do
 /// not get it.
-pub const AUTHORIZATION: &str = "LUNATIC_ELASTICSEARCH_AUTHORIZATION";
+const AUTHORIZATION: &str = "LUNATIC_ELASTICSEARCH_AUTHORIZATION";
+/// The same for `http://` and `https://`.
+const HTTP_AUTHORIZATION: &str = "LUNATIC_HTTP_AUTHORIZATION";
+/// The variables of this command that guests do not get.
+pub const SECRETS: [&str; 2] = [AUTHORIZATION, HTTP_AUTHORIZATION];
+/// The variable of this command with a file of authorities (PEM) that TLS trusts in the place of the
+/// public ones.
+const AUTHORITIES: &str = "LUNATIC_SINK_AUTHORITIES";
 /// Sinks that programs have chosen, at once.
 const PROGRAM_SINKS_MAX: usize = 64;
 /// Bytes in the queue of a sink that a program has chosen: they count in no account.
@@ -107,8 +114,8 @@ impl Outside for Sinks {
         redirection: &Redirection,
         chosen_by_program: bool,
     ) -> Result<Arc<dyn LineSink>, String> {
-        let (name, destination) = destination(&redirection.target, chosen_by_program)
-            .ok_or("only tcp:, syslog: and elasticsearch: are sinks")?;
+        let (name, destination) = destination(&redirection.target, chosen_by_program)?
+            .ok_or("only tcp:, syslog:, elasticsearch: and http: are sinks")?;
         let mut options = options(redirection);
         let mut inner = lock(&self.0);
         if chosen_by_program {
@@ -182,9 +189,34 @@ impl Output for SinkOutput {
     }
 }
 
-/// Where lines go, and how people know it.
-fn destination(target: &Target, chosen_by_program: bool) -> Option<(String, Destination)> {
-    Some(match target {
+/// A server with what it wants to know, which is the command's secret: a program could have it sent
+/// to itself.
+fn server(
+    address: &str,
+    tls: bool,
+    authorization: &str,
+    chosen_by_program: bool,
+) -> Result<Server, String> {
+    let authorization = std::env::var(authorization).ok().filter(|_| !chosen_by_program);
+    let trust = if tls { Some(trust()?) } else { None };
+    Ok(Server { address: address.to_owned(), authorization, trust })
+}
+
+/// Whom TLS trusts: the authorities of the operator's file, or the public ones.
+fn trust() -> Result<Trust, String> {
+    let Ok(path) = std::env::var(AUTHORITIES) else { return Ok(Trust::Public) };
+    let pem = std::fs::read(&path).map_err(|error| {
+        format!("the file `{}` of {AUTHORITIES} cannot be read: {error}", printable(&path))
+    })?;
+    Ok(Trust::Authorities(pem))
+}
+
+/// Where lines go, and how people know it; nothing if the target is no sink.
+fn destination(
+    target: &Target,
+    chosen_by_program: bool,
+) -> Result<Option<(String, Destination)>, String> {
+    Ok(Some(match target {
         Target::Tcp(address) => {
             (format!("tcp:{address}"), Destination::Tcp { address: address.clone() })
         }
@@ -194,11 +226,18 @@ fn destination(target: &Target, chosen_by_program: bool) -> Option<(String, Dest
         Target::SyslogUdp(address) => {
             (format!("syslog:udp:{address}"), Destination::SyslogUdp { address: address.clone() })
         }
-        Target::Elasticsearch(address, index) => {
-            // A program could have it sent to itself.
-            let authorization = std::env::var(AUTHORIZATION).ok().filter(|_| !chosen_by_program);
-            let (shown, index) = (format!("elasticsearch:{address}/{index}"), index.clone());
-            (shown, Destination::Elasticsearch { address: address.clone(), index, authorization })
+        Target::Elasticsearch { address, index, tls } => {
+            let scheme = if *tls { "https://" } else { "" };
+            let shown = format!("elasticsearch:{scheme}{address}/{index}");
+            let server = server(address, *tls, AUTHORIZATION, chosen_by_program)?;
+            (shown, Destination::Elasticsearch { server, index: index.clone() })
+        }
+        Target::Http { address, path, tls } => {
+            let scheme = if *tls { "https" } else { "http" };
+            // A query may hold a secret.
+            let shown = format!("{scheme}://{address}{}", path.split('?').next().unwrap_or(path));
+            let server = server(address, *tls, HTTP_AUTHORIZATION, chosen_by_program)?;
+            (shown, Destination::Http { server, path: path.clone() })
         }
         Target::Null
         | Target::File(_)
@@ -210,8 +249,8 @@ fn destination(target: &Target, chosen_by_program: bool) -> Option<(String, Dest
         | Target::Own
         | Target::Address(..)
         | Target::Addresses(_)
-        | Target::Process => return None,
-    })
+        | Target::Process => return Ok(None),
+    }))
 }
 
 fn options(redirection: &Redirection) -> Options {

@@ -25,7 +25,7 @@ pub use lunatic_model::{Access, NetworkRights, NetworkRule, Redirection};
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
-use crate::redirect::{AUTHORIZATION, Sinks};
+use crate::redirect::{SECRETS, Sinks};
 use crate::report::{self, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -314,9 +314,11 @@ fn redirected(
     config: &mut wasi::WasiConfig,
 ) -> Result<(Sinks, Option<Arc<engine::Redirected>>), CliError> {
     let sinks = Sinks::default();
-    let secret = wasi::Replacement::Variable(AUTHORIZATION.to_owned(), None);
     let unusable = |why: &str| CliError::usage(format!("what --redirect says is refused: {why}"));
-    config.replace(&secret).map_err(|error| unusable(&error.to_string()))?;
+    for secret in SECRETS {
+        let secret = wasi::Replacement::Variable(secret.to_owned(), None);
+        config.replace(&secret).map_err(|error| unusable(&error.to_string()))?;
+    }
     if redirections.is_empty() {
         return Ok((sinks, None));
     }

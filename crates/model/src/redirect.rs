@@ -81,8 +81,24 @@ pub enum Target {
     SyslogTcp(String),
     /// Syslog over UDP to `host:port`.
     SyslogUdp(String),
-    /// Elasticsearch at `host:port`, and the index.
-    Elasticsearch(String, String),
+    /// Elasticsearch.
+    Elasticsearch {
+        /// `host:port`.
+        address: String,
+        /// The index or data stream.
+        index: String,
+        /// Over TLS.
+        tls: bool,
+    },
+    /// Lines that are posted.
+    Http {
+        /// `host:port`.
+        address: String,
+        /// The path, with a query if there is one.
+        path: String,
+        /// Over TLS.
+        tls: bool,
+    },
     /// What who redirects has himself.
     Own,
     /// Another address, and a port where it is another one.
@@ -180,7 +196,8 @@ impl Target {
             Target::Tcp(_)
                 | Target::SyslogTcp(_)
                 | Target::SyslogUdp(_)
-                | Target::Elasticsearch(..)
+                | Target::Elasticsearch { .. }
+                | Target::Http { .. }
         )
     }
 
@@ -207,7 +224,7 @@ impl Target {
         (!fits).then_some(match what {
             What::Stdin => "input comes from null, file: or text:",
             What::Stdout | What::Stderr | What::Files(_) => {
-                "output goes to null, file:, tcp:, syslog: or elasticsearch:"
+                "output goes to null, file:, tcp:, syslog:, elasticsearch: or http:"
             }
             What::Directory(_) => "a directory is served by a process, which only guests can name",
             What::Clock => "a clock is fixed:, step: or script:",

@@ -57,7 +57,8 @@ fn reached_by_setter(target: &Target) -> bool {
         | Target::Tcp(_)
         | Target::SyslogTcp(_)
         | Target::SyslogUdp(_)
-        | Target::Elasticsearch(..)
+        | Target::Elasticsearch { .. }
+        | Target::Http { .. }
         | Target::Addresses(_)
         | Target::Process => false,
     }
@@ -290,7 +291,10 @@ fn permitted(redirection: &Redirection, config: &ProcessConfig) -> Result<Redire
     let mut redirection = redirection.clone();
     let (address, protocol) = match &mut redirection.target {
         Target::Tcp(address) | Target::SyslogTcp(address) => (address, Protocol::Tcp),
-        Target::Elasticsearch(address, _) => (address, Protocol::Tcp),
+        // The name in a certificate is what was asked for, which is an address here.
+        Target::Elasticsearch { address, .. } | Target::Http { address, .. } => {
+            (address, Protocol::Tcp)
+        }
         Target::SyslogUdp(address) => (address, Protocol::Udp),
         _ => return Ok(redirection),
     };

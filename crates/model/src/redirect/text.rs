@@ -74,7 +74,7 @@ pub(super) fn parse(left: &str, right: &str) -> Result<Redirection, RedirectionE
     let target =
         target(right).map_err(|known| RedirectionError::Target(right.to_owned(), known))?;
     let unfit = if !target.is_sink() && (!options.is_empty() || loss != LossPolicy::Block) {
-        Some("only tcp:, syslog: and elasticsearch: have options")
+        Some("only tcp:, syslog:, elasticsearch: and http: have options")
     } else {
         target.unfit(&what)
     };
@@ -118,7 +118,7 @@ fn policy(text: &str) -> Option<LossPolicy> {
 
 fn target(text: &str) -> Result<Target, &'static str> {
     const KNOWN: &str = "there are null, file:, text:, fixed:, step:, script:, seed:, tcp:, \
-                         syslog:tcp:, syslog:udp:, elasticsearch:, address:, addresses: and own";
+                         syslog:tcp:, syslog:udp:, elasticsearch:, http://, https://, address:, addresses: and own";
     const ADDRESS: &str = "it needs HOST:PORT, such as 127.0.0.1:514";
     const TIME: &str = "a time is a number of nanoseconds since 1970, or like 2026-01-31T12:00:00Z";
     if text == "null" {
@@ -156,13 +156,32 @@ fn target(text: &str) -> Result<Target, &'static str> {
             _ => Err("write syslog:tcp:HOST:PORT or syslog:udp:HOST:PORT"),
         },
         "elasticsearch" => {
-            const FORM: &str = "write elasticsearch:HOST:PORT/INDEX";
+            const FORM: &str =
+                "write elasticsearch:HOST:PORT/INDEX, or elasticsearch:https://HOST:PORT/INDEX";
+            let (tls, rest) = match rest.strip_prefix("https://") {
+                Some(rest) => (true, rest),
+                None => (false, rest),
+            };
             let (host, index) = rest.split_once('/').ok_or(FORM)?;
             if !is_index(index) {
                 return Err("an index is of lower-case letters, digits, `.`, `-` and `_`, and \
                             begins with a letter or digit");
             }
-            Ok(Target::Elasticsearch(address(host)?, index.to_owned()))
+            Ok(Target::Elasticsearch { address: address(host)?, index: index.to_owned(), tls })
+        }
+        "http" | "https" => {
+            const FORM: &str = "write http://HOST:PORT/PATH";
+            let tls = kind == "https";
+            let rest = rest.strip_prefix("//").ok_or(FORM)?;
+            let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+            let path_bytes =
+                |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}#"#.contains(&byte);
+            if !path.bytes().all(path_bytes) {
+                return Err("a path is of the characters that URLs have, without a fragment");
+            }
+            let port = if tls { "443" } else { "80" };
+            let host = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
+            Ok(Target::Http { address: address(&host)?, path: path.to_owned(), tls })
         }
         "address" => {
             let address = rest.parse().map(|address| Target::Address(address, None));
