@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
 use lunatic_wasi::WasiConfig;
 
+use crate::audit::Audit;
 use crate::redirect::Redirected;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
@@ -23,6 +24,8 @@ pub struct ProcessConfig {
     pub wasi: WasiConfig,
     /// What there is of redirections beside that.
     pub redirected: Option<Arc<Redirected>>,
+    /// Who hears of its calls; nobody, as a rule.
+    pub audit: Option<Audit>,
 }
 
 impl ProcessConfig {
@@ -35,6 +38,7 @@ impl ProcessConfig {
             budgets: Budgets::default(),
             wasi,
             redirected: None,
+            audit: None,
         }
     }
 
@@ -54,6 +58,12 @@ impl ProcessConfig {
     #[must_use]
     pub fn with_budgets(self, budgets: Budgets) -> ProcessConfig {
         ProcessConfig { budgets, ..self }
+    }
+
+    /// The same with who hears of its calls and of those of all its descendants.
+    #[must_use]
+    pub fn audited(self, audit: Audit) -> ProcessConfig {
+        ProcessConfig { audit: Some(audit), ..self }
     }
 
     /// The same with other network rights.

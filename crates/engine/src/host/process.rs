@@ -428,6 +428,7 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         budgets: parent.budgets.narrowed(&draft.budgets),
         wasi: heritage.wasi,
         redirected: heritage.redirected,
+        audit: parent.audit.clone(),
     });
     draft.built = Some(built.clone());
     Ok(Ok(built))
