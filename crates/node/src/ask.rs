@@ -7,6 +7,7 @@ use lunatic_model::{
     Signal,
 };
 
+use crate::deadline::Destination;
 use crate::environment::Environment;
 use crate::process::Process;
 
@@ -26,7 +27,12 @@ impl Process {
     ) -> Result<Message, Unanswered> {
         let searched = self.with_state(|state| state.mailbox_end());
         let alias = Some((AliasMode::ReplyDemonitor, false));
-        let reference = self.monitor_with(target, MonitorOptions { alias, ..Default::default() });
+        let options = MonitorOptions { alias, ..Default::default() };
+        // How far this process reaches does not matter: who redirected it chose whom it asks.
+        let (reference, signal) = self.begin_monitor(target, options);
+        if let Some(signal) = signal {
+            self.environment().signal(target, signal);
+        }
         let pattern = Pattern {
             kinds: Kinds::MESSAGE | Kinds::DOWN,
             tag: None,
@@ -35,7 +41,7 @@ impl Process {
         };
         let filter = Filter::Patterns([pattern].into());
         let mut call = Call { process: self, reference, searched, filter, ended: false };
-        self.send(target, message(reference)).await;
+        self.send_redirected(target, message(reference)).await;
         let answer = self.receive_from(call.filter.clone(), searched).await;
         call.ended = true;
         match answer {
@@ -54,12 +60,17 @@ impl Process {
         message: Message,
     ) -> Result<(), Unanswered> {
         if self.environment().exists(target) {
-            self.send(target, message).await;
+            self.send_redirected(target, message).await;
             if self.environment().exists(target) {
                 return Ok(());
             }
         }
         Err(Unanswered(target))
+    }
+
+    async fn send_redirected(self: &Arc<Self>, target: Pid, message: Message) {
+        let sent = self.send_until(Destination::Redirected(target), message, None).await;
+        debug_assert!(sent.is_ok(), "without a deadline nothing comes back");
     }
 }
 
