@@ -26,8 +26,8 @@ const AUTHORIZATION: &str = "LUNATIC_ELASTICSEARCH_AUTHORIZATION";
 const HTTP_AUTHORIZATION: &str = "LUNATIC_HTTP_AUTHORIZATION";
 /// The variables of this command that guests do not get.
 pub const SECRETS: [&str; 2] = [AUTHORIZATION, HTTP_AUTHORIZATION];
-/// The variable of this command with a file of authorities (PEM) that TLS trusts in the place of the
-/// public ones.
+/// The variable of this command with a file of authorities (PEM) that TLS trusts in the place of
+/// the public ones.
 const AUTHORITIES: &str = "LUNATIC_SINK_AUTHORITIES";
 /// Sinks that programs have chosen, at once.
 const PROGRAM_SINKS_MAX: usize = 64;

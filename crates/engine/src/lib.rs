@@ -18,6 +18,7 @@ mod cpu_clock;
 mod databases;
 mod engines;
 mod exit;
+mod hibernate;
 mod host;
 mod instance;
 mod limiter;

@@ -7,13 +7,17 @@ use lunatic_model::{Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
 use lunatic_node::Process;
 use wasmtime::{Caller, Linker, Result, bail};
 
+use crate::config::ProcessConfig;
 use crate::host::process::{NAMESPACE, changed_draft};
-use crate::host::{budgets, fail, identity};
+use crate::host::{budgets, fail, identity, wasi_config};
 use crate::memory::{check, split, text, unsigned};
 use crate::redirect::ask::on_behalf_of;
-use crate::redirect::{ProcessTarget, REDIRECTIONS_MAX, Setter, resolve};
+use crate::redirect::{
+    self, Heritage, ProcessTarget, REDIRECTIONS_MAX, Redirected, Setter, resolve,
+};
+use crate::runtime::Shared;
 use crate::state::State;
-use crate::tables::DraftRedirection;
+use crate::tables::{ConfigDraft, DraftRedirection};
 
 /// For the process alone: its children do not inherit it.
 const ALONE: i32 = 1;
@@ -241,6 +245,40 @@ fn asked_for_process(
     let (to, alone) = (Some(ProcessTarget { pid, told }), flags & ALONE != 0);
     let redirection = Redirection::to_process(what).map_err(|error| error.to_string());
     Ok(redirection.map(|redirection| DraftRedirection { redirection, to, alone }))
+}
+
+/// What a child has without a config: all that its parent has, but for redirections of the parent
+/// alone.
+pub(super) fn inherited_config(own: &Arc<ProcessConfig>) -> Arc<ProcessConfig> {
+    let inherited = |redirected: &Arc<Redirected>| redirected.is_inherited();
+    if own.redirected.as_ref().is_none_or(inherited) {
+        return own.clone();
+    }
+    let Heritage { wasi, redirected } = redirect::heritage(own);
+    Arc::new(ProcessConfig { wasi, redirected, ..ProcessConfig::clone(own) })
+}
+
+/// The child's view of the world: what its parent hands on, narrowed to what the draft lists, with
+/// the draft's redirections before the parent's.
+pub(super) async fn heritage(
+    process: &Arc<Process>,
+    runtime: &Arc<Shared>,
+    parent: &ProcessConfig,
+    draft: &ConfigDraft,
+) -> Result<Heritage, String> {
+    let mut heritage = redirect::heritage(parent);
+    let asks = parent.redirected.is_some().then(|| process.clone());
+    on_behalf_of(asks, async {
+        heritage.wasi = wasi_config::narrowed(&heritage.wasi, draft).await?;
+        let setter = Setter::Process(parent, runtime.outside.as_deref());
+        for asked in &draft.redirections {
+            let mut resolved = resolve(&asked.redirection, asked.to, &setter).await?;
+            resolved.alone = asked.alone;
+            redirect::apply(&mut heritage, &resolved)?;
+        }
+        Ok(heritage)
+    })
+    .await
 }
 
 fn may_redirect(state: &State) -> std::result::Result<(), String> {
