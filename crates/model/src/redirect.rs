@@ -207,9 +207,7 @@ impl Target {
             Address, Addresses, FixedTime, Null, Own, Process, ScriptedTime, SteppedTime,
         };
         let fits = match what {
-            What::Stdin => {
-                matches!(self, Null | Target::File(_) | Target::Text(_) | Own | Process)
-            }
+            What::Stdin => matches!(self, Null | Target::File(_) | Target::Text(_) | Own),
             What::Stdout | What::Stderr => {
                 matches!(self, Null | Target::File(_) | Own | Process) || self.is_sink()
             }
