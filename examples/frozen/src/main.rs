@@ -6,8 +6,8 @@
 //! It prints:
 //!
 //! ```text
-//! ticket 27 of 1767225600, thrown at midnight
-//! ticket 27 of 1767225600, thrown at midnight
+//! ticket 93 of 1767225600, thrown at midnight
+//! ticket 93 of 1767225600, thrown at midnight
 //! the voucher is valid
 //! a year later: the voucher has expired
 //! ```
