@@ -1,5 +1,5 @@
-//! The example that writes a log file, whose lines must arrive in Elasticsearch: each once, although
-//! the server is restarted midway. The server is the strict one of the tests of sinks.
+//! The example that writes a log file, whose lines must arrive in Elasticsearch: each once,
+//! although the server is restarted midway. The server is the strict one of the tests of sinks.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

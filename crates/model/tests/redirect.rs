@@ -186,8 +186,8 @@ proptest! {
         for (from, to) in steps {
             let mut reached = vec![to];
             for _ in 0..8 {
-                let next: Vec<u64> =
-                    taken.iter().filter(|(one, _)| reached.contains(one)).map(|(_, two)| *two).collect();
+                let known = taken.iter().filter(|(one, _)| reached.contains(one));
+                let next: Vec<u64> = known.map(|(_, two)| *two).collect();
                 reached.extend(next);
                 reached.sort_unstable();
                 reached.dedup();

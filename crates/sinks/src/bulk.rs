@@ -21,8 +21,8 @@ pub(crate) fn body(sink: &str, batch: &[Line]) -> String {
     body
 }
 
-/// The body for a server that is none of Elasticsearch's: documents that hold their ids, by which it
-/// can tell what it has already.
+/// The body for a server that is none of Elasticsearch's: documents that hold their ids, by which
+/// it can tell what it has already.
 pub(crate) fn documents(sink: &str, batch: &[Line]) -> String {
     let mut body = String::new();
     for line in batch {

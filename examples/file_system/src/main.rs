@@ -1,7 +1,7 @@
 //! A process that serves as the file system of a program that it does not trust. The program uses
-//! files as any other does. It has no directory of the machine: whatever it opens, reads or lists is
-//! a message to its host, which answers from a map in its memory and gives it little room. What it
-//! prints goes to the host, too.
+//! files as any other does. It has no directory of the machine: whatever it opens, reads or lists
+//! is a message to its host, which answers from a map in its memory and gives it little room. What
+//! it prints goes to the host, too.
 //!
 //! Run it: `lunatic run examples/file_system`
 //!

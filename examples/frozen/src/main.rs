@@ -1,5 +1,5 @@
-//! A test of code that looks at the clock and throws dice: it is given a time and a seed, so that it
-//! does the same in each run; then time is moved while it runs.
+//! A test of code that looks at the clock and throws dice: it is given a time and a seed, so that
+//! it does the same in each run; then time is moved while it runs.
 //!
 //! Run it: `lunatic run examples/frozen`
 //!
@@ -12,8 +12,8 @@
 //! a year later: the voucher has expired
 //! ```
 //!
-//! `config_redirect` says what a child gets, `redirect` changes a process that runs; abi/redirect.md
-//! has both. `lunatic test --redirect clock=fixed:2026-01-01T00:00:00Z --redirect random=seed:1` does
+//! `config_redirect` says what a child gets, `redirect` changes a process that runs:
+//! abi/redirect.md has both. The flags of `lunatic test`, such as `--redirect random=seed:1`, do
 //! the same for a whole test run, without a line of code.
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,7 +1,9 @@
-//! A program that writes a log file, and knows nothing else. Whoever runs it decides where its lines
-//! really go:
+//! A program that writes a log file, and knows nothing else. Whoever runs it decides where its
+//! lines really go:
 //!
-//! Run it: `lunatic run --dir . --redirect 'file:log/*.log=elasticsearch:127.0.0.1:9200/app' examples/log_file`
+//! ```sh
+//! lunatic run --redirect 'file:log/*.log=elasticsearch:127.0.0.1:9200/app' examples/log_file
+//! ```
 //!
 //! Each line is stored once, also when Elasticsearch is restarted in between; without a redirection
 //! they are in `log/app.log`. The number of lines is an argument (1,000 without one).

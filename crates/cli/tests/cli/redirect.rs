@@ -204,7 +204,8 @@ fn a_log_file_arrives_in_elasticsearch_once_although_the_server_is_restarted_mid
     drop(server);
 }
 
-/// A program that redirects its own standard output there, says whether it could, and writes a line.
+/// A program that redirects its own standard output there, writes to standard error if it cannot,
+/// and writes a line.
 fn redirects_itself(target: &str) -> Sandbox {
     sandbox(&format!(
         r#"

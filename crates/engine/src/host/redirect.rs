@@ -1,5 +1,5 @@
-//! The part of `lunatic::process` that redirects: in a configuration for children, or a process that
-//! runs. `abi/redirect.md` is the contract.
+//! The part of `lunatic::process` that redirects: in a configuration for children, or a process
+//! that runs. `abi/redirect.md` is the contract.
 
 use std::sync::Arc;
 

@@ -2,8 +2,9 @@
 //!
 //! A redirection is applied before those of who sets it: its target is reached as its setter
 //! reaches it, with the setter's directories, rights and redirections. So what a process redirects
-//! never leads further than itself does. **Invariants:** an [`Resolved`] is made by its setter, once;
-//! whom it is applied to has no part in it. A process without redirections has no [`Redirected`].
+//! never leads further than itself does. **Invariants:** a [`Resolved`] is made by its setter,
+//! once; whom it is applied to has no part in it. A process without redirections has no
+//! [`Redirected`].
 
 pub(crate) mod ask;
 mod files;

@@ -118,8 +118,8 @@ fn policy(text: &str) -> Option<LossPolicy> {
 
 fn target(text: &str) -> Result<Target, &'static str> {
     const KNOWN: &str = "there are null, file:, text:, fixed:, step:, script:, seed:, tcp:, \
-                         syslog:tcp:, syslog:udp:, elasticsearch:, http://, https://, address:, addresses: and own";
-    const ADDRESS: &str = "it needs HOST:PORT, such as 127.0.0.1:514";
+                         syslog:tcp:, syslog:udp:, elasticsearch:, http://, https://, address:, \
+                         addresses: and own";
     const TIME: &str = "a time is a number of nanoseconds since 1970, or like 2026-01-31T12:00:00Z";
     if text == "null" {
         return Ok(Target::Null);
@@ -128,7 +128,6 @@ fn target(text: &str) -> Result<Target, &'static str> {
         return Ok(Target::Own);
     }
     let (kind, rest) = text.split_once(':').ok_or(KNOWN)?;
-    let address = |text: &str| has_port(text).then(|| text.to_owned()).ok_or(ADDRESS);
     match kind {
         "file" if rest.is_empty() || rest.contains('\0') => Err("it needs the path of a file"),
         "file" => Ok(Target::File(rest.to_owned())),
@@ -155,56 +154,64 @@ fn target(text: &str) -> Result<Target, &'static str> {
             Some(("udp", rest)) => Ok(Target::SyslogUdp(address(rest)?)),
             _ => Err("write syslog:tcp:HOST:PORT or syslog:udp:HOST:PORT"),
         },
-        "elasticsearch" => {
-            const FORM: &str =
-                "write elasticsearch:HOST:PORT/INDEX, or elasticsearch:https://HOST:PORT/INDEX";
-            let (tls, rest) = match rest.strip_prefix("https://") {
-                Some(rest) => (true, rest),
-                None => (false, rest),
-            };
-            let (host, index) = rest.split_once('/').ok_or(FORM)?;
-            if !is_index(index) {
-                return Err("an index is of lower-case letters, digits, `.`, `-` and `_`, and \
-                            begins with a letter or digit");
-            }
-            Ok(Target::Elasticsearch { address: address(host)?, index: index.to_owned(), tls })
-        }
-        "http" | "https" => {
-            const FORM: &str = "write http://HOST:PORT/PATH";
-            let tls = kind == "https";
-            let rest = rest.strip_prefix("//").ok_or(FORM)?;
-            let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-            let path_bytes =
-                |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}#"#.contains(&byte);
-            if !path.bytes().all(path_bytes) {
-                return Err("a path is of the characters that URLs have, without a fragment");
-            }
-            let port = if tls { "443" } else { "80" };
-            let host = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
-            Ok(Target::Http { address: address(&host)?, path: path.to_owned(), tls })
-        }
-        "address" => {
-            let address = rest.parse().map(|address| Target::Address(address, None));
-            let with_port = |known: SocketAddr| Target::Address(known.ip(), Some(known.port()));
-            address
-                .or_else(|_| rest.parse().map(with_port))
-                .map_err(|_| "write address:IP or address:IP:PORT, such as 127.0.0.1:8080")
-        }
-        "addresses" => {
-            let addresses: Result<Vec<IpAddr>, _> = rest.split('/').map(str::parse).collect();
-            match addresses {
-                Ok(addresses) if addresses.len() <= ADDRESSES_MAX => {
-                    Ok(Target::Addresses(addresses))
-                }
-                Ok(_) | Err(_) => Err("write addresses:IP/IP/…, at most 64 of them"),
-            }
-        }
+        "elasticsearch" => elasticsearch(rest),
+        "http" => http(rest, false),
+        "https" => http(rest, true),
+        "address" => other_address(rest),
+        "addresses" => addresses(rest),
         _ => Err(KNOWN),
     }
 }
 
+fn address(text: &str) -> Result<String, &'static str> {
+    has_port(text).then(|| text.to_owned()).ok_or("it needs HOST:PORT, such as 127.0.0.1:514")
+}
+
+fn elasticsearch(text: &str) -> Result<Target, &'static str> {
+    const FORM: &str =
+        "write elasticsearch:HOST:PORT/INDEX, or elasticsearch:https://HOST:PORT/INDEX";
+    let (tls, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (host, index) = rest.split_once('/').ok_or(FORM)?;
+    if !is_index(index) {
+        return Err("an index is of lower-case letters, digits, `.`, `-` and `_`, and begins \
+                    with a letter or digit");
+    }
+    Ok(Target::Elasticsearch { address: address(host)?, index: index.to_owned(), tls })
+}
+
+fn http(text: &str, tls: bool) -> Result<Target, &'static str> {
+    let rest = text.strip_prefix("//").ok_or("write http://HOST:PORT/PATH")?;
+    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let known = |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}#"#.contains(&byte);
+    if !path.bytes().all(known) {
+        return Err("a path is of the characters that URLs have, without a fragment");
+    }
+    let port = if tls { "443" } else { "80" };
+    let host = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
+    Ok(Target::Http { address: address(&host)?, path: path.to_owned(), tls })
+}
+
+fn other_address(text: &str) -> Result<Target, &'static str> {
+    let known = text.parse().map(|ip| Target::Address(ip, None));
+    let with_port = |known: SocketAddr| Target::Address(known.ip(), Some(known.port()));
+    known
+        .or_else(|_| text.parse().map(with_port))
+        .map_err(|_| "write address:IP or address:IP:PORT, such as 127.0.0.1:8080")
+}
+
+fn addresses(text: &str) -> Result<Target, &'static str> {
+    let addresses: Result<Vec<IpAddr>, _> = text.split('/').map(str::parse).collect();
+    match addresses {
+        Ok(addresses) if addresses.len() <= ADDRESSES_MAX => Ok(Target::Addresses(addresses)),
+        Ok(_) | Err(_) => Err("write addresses:IP/IP/…, at most 64 of them"),
+    }
+}
+
 fn is_host(text: &str) -> bool {
-    let known = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     !text.is_empty() && text.len() <= 253 && text.chars().all(known)
 }
 
