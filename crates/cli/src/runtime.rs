@@ -174,10 +174,11 @@ impl Node {
         environment_id: u64,
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
-        let config = engine::ProcessConfig::root(guest.wasi.clone())
+        let mut config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_network(guest.network.clone())
             .with_limits(guest.limits)
             .with_budgets(guest.budgets.clone());
+        config.audit = guest.audit.clone();
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -240,6 +241,7 @@ pub struct Guest {
     budgets: Budgets,
     capture: Option<Capture>,
     sinks: Sinks,
+    audit: Option<engine::Audit>,
 }
 
 impl Guest {
@@ -270,7 +272,15 @@ impl Guest {
             }
         }
         let network = spec.network.clone();
-        Ok(Guest { wasi: config, network, limits, budgets, capture: None, sinks })
+        let (capture, audit) = (None, None);
+        Ok(Guest { wasi: config, network, limits, budgets, capture, sinks, audit })
+    }
+
+    /// The same with somebody who hears of its calls.
+    #[must_use]
+    pub fn audited(mut self, listener: Arc<dyn engine::Listener>) -> Guest {
+        self.audit = engine::Audit::default().with(listener);
+        self
     }
 
     /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence
@@ -371,6 +381,7 @@ fn failure(report: &ExitReport) -> Failure {
     Failure {
         pid: report.pid.to_string(),
         names: report.names.iter().map(|name| name.to_string()).collect(),
+        label: report.label.as_deref().map(str::to_owned),
         entry: report.entry.to_string(),
         reason: report.reason.to_string(),
         frames: frames(&report.reason),
@@ -413,13 +424,16 @@ mod tests {
         let report = ExitReport {
             pid: pid(7),
             names: vec!["worker".into()],
+            label: Some("for order 12".into()),
             entry: "go".into(),
             reason: ExitReason::Trap(Arc::new(trap)),
             links: vec![(pid(8), LinkOutcome::Died), (pid(9), LinkOutcome::Told)],
             links_unlisted: 4,
         };
         let text = failure(&report).text();
-        for part in ["<0.7>", "worker", "go", "unreachable", "0: f", "<0.8>", "<0.9>"] {
+        for part in
+            ["<0.7>", "worker", "for order 12", "go", "unreachable", "0: f", "<0.8>", "<0.9>"]
+        {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         assert!(text.contains("4 more"));

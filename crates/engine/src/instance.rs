@@ -11,8 +11,10 @@ use lunatic_node::{Body, Bonds, Environment, Process};
 use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
+use crate::audit;
 use crate::config::ProcessConfig;
 use crate::exit;
+use crate::hibernate::{self, Hibernation};
 use crate::module::Module;
 use crate::runtime::Shared;
 use crate::state::State;
@@ -86,6 +88,7 @@ pub(crate) async fn spawn(
     })?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
+    let audit = config.audit.clone();
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));
     let engine = artifact.module().engine();
@@ -96,7 +99,12 @@ pub(crate) async fn spawn(
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;
     }
-    let instance = artifact.pre.instantiate_async(&mut store).await.map_err(failed)?;
+    let instance = match &audit {
+        None => artifact.pre.instantiate_async(&mut store).await,
+        // Boxed, so that the others' future is not larger for it.
+        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+    };
+    let instance = instance.map_err(failed)?;
     store.data_mut().starting = false;
     let body: Body = Box::pin(run(store, instance, entry, params));
     let Some(Child { parent, bonds, priority, label }) = child else {
@@ -128,11 +136,17 @@ async fn run(
     {
         return ExitReason::Error(text.into());
     }
-    exit::reason(result)
+    match result {
+        // Boxed, so that the others' future is not larger for it.
+        Err(error) if error.is::<Hibernation>() => {
+            Box::pin(hibernate::go_on(store, instance, error)).await
+        }
+        result => exit::reason(result),
+    }
 }
 
 /// What is wrong with the type of an entry function, if anything.
-fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
+pub(crate) fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
     if ty.results().len() > 0 {
         return Some(format!("the function `{entry}` gives results, which nobody would read"));
     }

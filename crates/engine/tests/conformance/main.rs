@@ -7,6 +7,7 @@
 mod common;
 
 mod alone;
+mod audit;
 mod bonds;
 mod budgets;
 mod config;
@@ -15,6 +16,7 @@ mod error;
 mod figures;
 mod flags;
 mod guests;
+mod hibernate;
 mod hostile;
 mod imports;
 mod info;
