@@ -86,8 +86,10 @@ export class ExitReason {
       case ReasonKind.NoProcess: return "noproc";
       case ReasonKind.NoConnection: return "noconnection";
       case ReasonKind.Status: return "status " + this.status.toString();
-      case ReasonKind.Custom:
-        return (this.isOrderly ? "shutdown, " : "custom, ") + this.data.length.toString() + " bytes";
+      case ReasonKind.Custom: {
+        const what = this.isOrderly ? "shutdown, " : "custom, ";
+        return what + this.data.length.toString() + " bytes";
+      }
       default: return this.text;
     }
   }

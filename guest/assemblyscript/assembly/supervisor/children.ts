@@ -74,8 +74,8 @@ export class Children {
     if (spec.restart == Restart.Permanent || failed) {
       this.effects.report("child terminated", spec, reason.toString());
     }
-    const again = spec.restart == Restart.Permanent || (spec.restart == Restart.Transient && failed);
-    if (again) return this.restart(index, now);
+    const always = spec.restart == Restart.Permanent;
+    if (always || (spec.restart == Restart.Transient && failed)) return this.restart(index, now);
     this.forgetProcess(index);
     return this.autoShutdown(spec);
   }
