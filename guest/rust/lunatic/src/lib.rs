@@ -48,6 +48,7 @@ mod envelope;
 mod error;
 pub mod event;
 pub mod format;
+mod hibernate;
 mod host_error;
 mod info;
 pub mod logger;
