@@ -87,7 +87,14 @@ imports! {
         fn is_alive(node: u64, id: u64) -> i32;
         fn spawn_with(options: *const u8, length: usize, result: *mut u64) -> i32;
         fn exit(node: u64, id: u64, kind: u32, data: *const u8, length: usize);
+        fn exit_alias(
+            node: u64, id: u64, flags: u32, kind: u32, data: *const u8, length: usize
+        );
         fn exit_self(kind: u32, data: *const u8, length: usize);
+        fn hibernate(
+            entry: *const u8, length: usize, params: *const u8, params_length: usize,
+            error: *mut u64
+        ) -> i32;
         fn sleep_ms(milliseconds: u64);
         fn link_pid(node: u64, id: u64, tag: i64, flags: u32);
         fn unlink_pid(node: u64, id: u64);
