@@ -435,6 +435,12 @@ impl Process {
         self.called.remove(&place);
     }
 
+    /// Whether anybody waits for room.
+    #[inline]
+    pub fn has_senders(&self) -> bool {
+        !self.senders.is_empty()
+    }
+
     /// The sender that may try again, now that there is room: the one that has waited longest.
     pub fn next_sender(&mut self) -> Option<Pid> {
         if self.senders.is_empty() || self.is_full_for(0) {

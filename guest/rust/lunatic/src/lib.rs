@@ -25,9 +25,9 @@
 //! * Sockets: [`net`].
 //! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
 //!   machines, its `gen_statem`; [`event`]: managers of event handlers, its `gen_event`;
-//!   [`supervisor`]: trees of processes that are restarted; [`registry`](mod@registry): keys and
-//!   groups; [`task`]: functions whose result is waited for; [`sys`]: what all behaviours
-//!   understand.
+//!   [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program that
+//!   start and stop in order; [`registry`](mod@registry): keys and groups; [`task`]: functions whose
+//!   result is waited for; [`sys`]: what all behaviours understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -37,6 +37,7 @@
 
 pub mod abi;
 mod allocator;
+pub mod application;
 mod behaviour;
 mod call;
 mod config;
