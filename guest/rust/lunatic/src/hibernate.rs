@@ -25,7 +25,7 @@ struct Rest<A, R> {
 /// Else each call of this function costs the stack that was in use.
 ///
 /// ```
-/// use lunatic::{Mailbox, hibernate};
+/// use lunatic::{ExitReason, Mailbox, hibernate, spawn_monitor};
 ///
 /// fn awake((mailbox, count): (Mailbox<u8>, u8)) {
 ///     assert_eq!(mailbox.receive(), Ok(count));
@@ -34,11 +34,11 @@ struct Rest<A, R> {
 ///     }
 /// }
 ///
-/// let mailbox = Mailbox::<u8>::new();
+/// let (child, monitor) = spawn_monitor((), |(), mailbox: Mailbox<u8>| hibernate((mailbox, 1), awake));
 /// for count in 1..=3 {
-///     mailbox.this().send(count);
+///     child.send(count);
 /// }
-/// hibernate((mailbox, 1), awake);
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
 /// ```
 pub fn hibernate<A: 'static, R: Outcome + 'static>(argument: A, entry: fn(A) -> R) -> ! {
     let rest = Box::into_raw(Box::new(Rest { entry, argument }));
