@@ -13,6 +13,8 @@ pub enum Step {
     Program(Program),
     /// A program in Rust that the compiler refuses, in these words, among others.
     Refused { line: usize, text: String, words: String },
+    /// Expressions in Erlang, which real Erlang runs.
+    Erlang { line: usize, text: String },
     /// A file that a reader writes.
     File { path: String, text: String },
     /// Commands that a reader types, each with what it prints.
@@ -50,7 +52,7 @@ pub struct Command {
 }
 
 /// Kinds of blocks that only show something: other languages beside ours, and settings.
-const SHOWN: &[&str] = &["erlang", "elixir", "toml"];
+const SHOWN: &[&str] = &["elixir", "toml"];
 
 /// A fenced block as it stands in the page.
 struct Block<'a> {
@@ -74,6 +76,7 @@ fn add(steps: &mut Vec<Step>, block: Block<'_>) -> Result<()> {
     let step = match *words {
         ["rust"] => program(line, text, false),
         ["rust", "fails"] => program(line, text, true),
+        ["erlang"] => Step::Erlang { line, text },
         ["rust", "refused"] => Step::Refused { line, text, words: String::new() },
         ["text", "refused"] => {
             let Some(Step::Refused { words, .. }) = steps.last_mut() else {

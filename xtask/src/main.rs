@@ -22,6 +22,7 @@ mod examples_web;
 mod guest_rust;
 mod guests;
 mod guide;
+mod guide_erlang;
 mod guide_match;
 mod guide_page;
 mod guide_rust;

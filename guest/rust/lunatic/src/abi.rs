@@ -129,6 +129,10 @@ imports! {
         ) -> i32;
         fn config_deny_network(id: u64);
         fn config_allow_resolve(id: u64, flag: u32);
+        fn config_set_budget(
+            id: u64, scope: u32, kind: u32, amount: u64, policy: u32, error: *mut u64
+        ) -> i32;
+        fn account(node: u64, id: u64, scope: u32, place: *mut u8, length: usize) -> i32;
     }
     wasi = "lunatic::wasi" {
         fn config_add_environment_variable(

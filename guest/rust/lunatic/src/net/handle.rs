@@ -1,23 +1,6 @@
 //! What is the same for all sockets: a handle is a number, which is let go when it is dropped, and
 //! moves in messages as a resource; timeouts, addresses, and the traits of std.
 
-/// Takes a resource out of the message that is being decoded.
-pub(super) fn take<E: serde::de::Error>(
-    index: u32,
-    take: impl FnOnce(u64) -> u64,
-) -> Result<u64, E> {
-    match crate::message::resources_of_decoding() {
-        Some(resources) if index < resources => {}
-        Some(_) => return Err(E::custom("the message has no such resource")),
-        None => return Err(E::custom("a socket can only be read from a message")),
-    }
-    // The host traps where it has another kind of resource, or none any more: what a stranger has
-    // sent must not end this process.
-    crate::panic::catch(|| take(index.into())).map_err(|_| {
-        E::custom("the resource in the message is of another kind, or was taken before")
-    })
-}
-
 /// What is the same for all handles: one number, let go when dropped, sent as a resource.
 macro_rules! handle {
     ($name:ident, $drop:path, $push:path, $take:path $(, clone $clone:path)?) => {
@@ -76,7 +59,7 @@ macro_rules! handle {
             ) -> Result<$name, D::Error> {
                 let index = <u32 as serde::Deserialize>::deserialize(deserializer)?;
                 // SAFETY: a message is being read.
-                let taken = $crate::net::handle::take(index, |index| unsafe { $take(index) });
+                let taken = $crate::message::take_resource(index, |index| unsafe { $take(index) });
                 taken.map($name::from_id)
             }
         }
