@@ -396,16 +396,23 @@ impl Program {
             Step::Priority(priority) => format!("priority {}", word_of(PRIORITIES, priority)),
             Step::QueueData(place) => format!("queue_data {}", word_of(QUEUE_DATA, place)),
             Step::Hibernate => "hibernate".into(),
-            Step::Socket(Socket::Listen(port)) => format!("listen {}", self.port(*port)),
-            Step::Socket(Socket::Connect(port)) => format!("connect {}", self.port(*port)),
-            Step::Socket(Socket::Accept(port)) => format!("accept {}", self.port(*port)),
-            Step::Socket(Socket::Closed(port)) => format!("closed {}", self.port(*port)),
+            Step::Socket(socket) => self.socket(*socket),
             Step::Limit => "limit".into(),
             Step::Grow => "grow".into(),
             Step::Spin => "spin".into(),
             Step::Nap => "nap".into(),
             Step::Listed(who) => format!("listed {}", self.who(*who)),
         }
+    }
+
+    fn socket(&self, socket: Socket) -> String {
+        let (verb, port) = match socket {
+            Socket::Listen(port) => ("listen", port),
+            Socket::Connect(port) => ("connect", port),
+            Socket::Accept(port) => ("accept", port),
+            Socket::Closed(port) => ("closed", port),
+        };
+        format!("{verb} {}", self.port(port))
     }
 
     fn pattern(&self, pattern: Pattern) -> String {

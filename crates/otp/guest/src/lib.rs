@@ -189,26 +189,30 @@ impl Process {
             23 => fine(abi::suspend(table.pid(a))),
             24 => fine(abi::resume(table.pid(a))),
             25 => return self.info(table.pid(a), a, b),
-            36 => {
-                let (listener, number) = sockets::listen();
-                self.listeners.insert(a, listener);
-                wire::alias(self.who, PORTS + a, (u64::from(number), 0));
-                OK
-            }
-            37 => {
-                let (number, _) = table.alias(PORTS + a);
-                self.streams.insert(a, sockets::connect(number as u16));
-                OK
-            }
-            38 => {
-                self.streams.insert(a, sockets::accept(self.listeners[&a]));
-                OK
-            }
-            39 => yes(sockets::is_closed(self.streams[&a])),
+            36..=39 => self.socket(&table, code, a),
             35 => yes(abi::processes().contains(&table.pid(a))),
             code => alone(code, a),
         };
         wire::seen(self.who, outcome, 0, 0, (0, 0));
+    }
+
+    fn socket(&mut self, table: &Table, code: u8, port: u8) -> u8 {
+        match code {
+            36 => {
+                let (listener, number) = sockets::listen();
+                self.listeners.insert(port, listener);
+                wire::alias(self.who, PORTS + port, (u64::from(number), 0));
+            }
+            37 => {
+                let (number, _) = table.alias(PORTS + port);
+                self.streams.insert(port, sockets::connect(number as u16));
+            }
+            38 => {
+                self.streams.insert(port, sockets::accept(self.listeners[&port]));
+            }
+            _ => return yes(sockets::is_closed(self.streams[&port])),
+        }
+        OK
     }
 
     fn watch(&self, watch: u8) -> Pair {

@@ -17,12 +17,12 @@ struct Rest<A, R> {
 /// `hibernate`; when that comes back, the process ends. No message is taken; if there is one, the
 /// function is called at once.
 ///
-/// What the process has stays: memory, statics, links, monitors, names, timers. What is on the stack
-/// is neither dropped nor kept: everything that is still needed goes into the argument.
+/// What the process has stays: memory, statics, links, monitors, names, timers. What is on the
+/// stack is neither dropped nor kept: everything that is still needed goes into the argument.
 ///
 /// The stack of a program lies in its memory, and the runtime can put it back only if the program
-/// exports its pointer (`-Clink-arg=--export=__stack_pointer`, as in the projects of `lunatic new`).
-/// Else each call of this function costs the stack that was in use.
+/// exports its pointer: `-Clink-arg=--export=__stack_pointer` in `rustflags` of the project's
+/// `.cargo/config.toml`. Else each call of this function costs the stack that was in use.
 ///
 /// ```
 /// use lunatic::{ExitReason, Mailbox, hibernate, spawn_monitor};
@@ -34,7 +34,7 @@ struct Rest<A, R> {
 ///     }
 /// }
 ///
-/// let (child, monitor) = spawn_monitor((), |(), mailbox: Mailbox<u8>| hibernate((mailbox, 1), awake));
+/// let (child, monitor) = spawn_monitor((), |(), mailbox| hibernate((mailbox, 1), awake));
 /// for count in 1..=3 {
 ///     child.send(count);
 /// }
@@ -50,8 +50,8 @@ pub fn hibernate<A: 'static, R: Outcome + 'static>(argument: A, entry: fn(A) -> 
         param[1..1 + size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
     }
     let mut error = 0;
-    // SAFETY: the texts live during the call, the place has eight bytes; what is on the stack is not
-    // looked at again.
+    // SAFETY: the texts live during the call, the place has eight bytes; what is on the stack is
+    // not looked at again.
     unsafe {
         abi::process::hibernate(
             WAKE.as_ptr(),
