@@ -10,7 +10,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{budgets, entry, fail, network_config, wasi_config};
+use crate::host::{budgets, entry, fail, network_config, redirect};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
@@ -321,8 +321,9 @@ pub(super) async fn spawn_child(
         OWN => state.module.clone(),
         id => state.tables().modules.get(id, "module")?.clone(),
     };
+    state.catch_up();
     let config = match raw.config {
-        OWN => Ok(state.config.clone()),
+        OWN => Ok(redirect::inherited_config(&state.config)),
         id => built_config(state, id).await?,
     };
     let entry = entry::name(caller, raw.name, raw.name_length)?;
@@ -356,6 +357,7 @@ pub(super) fn may_spawn(state: &State) -> Result<()> {
 
 /// What the draft comes to, narrowed to what this process has.
 async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessConfig>, String>> {
+    let (process, runtime) = (state.process.clone(), state.runtime.clone());
     let parent = state.config.clone();
     let draft = state.tables().configs.get_mut(id, "config")?;
     if let Some(built) = &draft.built {
@@ -369,8 +371,8 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         Ok(network) => network,
         Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
     };
-    let wasi = match wasi_config::narrowed(&parent.wasi, draft).await {
-        Ok(wasi) => wasi,
+    let heritage = match redirect::heritage(&process, &runtime, &parent, draft).await {
+        Ok(heritage) => heritage,
         Err(text) => return Ok(Err(text)),
     };
     let built = Arc::new(ProcessConfig {
@@ -378,7 +380,8 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         network,
         limits: Arc::new(parent.limits.narrowed(&limits)),
         budgets: parent.budgets.narrowed(&draft.budgets),
-        wasi,
+        wasi: heritage.wasi,
+        redirected: heritage.redirected,
         audit: parent.audit.clone(),
     });
     draft.built = Some(built.clone());

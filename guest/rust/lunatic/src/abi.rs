@@ -90,11 +90,11 @@ imports! {
         fn exit_alias(
             node: u64, id: u64, flags: u32, kind: u32, data: *const u8, length: usize
         );
-        fn exit_self(kind: u32, data: *const u8, length: usize);
         fn hibernate(
-            entry: *const u8, length: usize, params: *const u8, params_length: usize,
+            entry: *const u8, entry_length: usize, parameters: *const u8, length: usize,
             error: *mut u64
         ) -> i32;
+        fn exit_self(kind: u32, data: *const u8, length: usize);
         fn sleep_ms(milliseconds: u64);
         fn link_pid(node: u64, id: u64, tag: i64, flags: u32);
         fn unlink_pid(node: u64, id: u64);

@@ -196,7 +196,8 @@ impl Drop for Config {
 /// use lunatic::{Mailbox, Module, Process, Spawn};
 ///
 /// // The bytes of a `.wasm` file that exports the function `f`.
-/// # let wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x07\x05\x01\x01f\0\0\x0a\x04\x01\x02\0\x0b";
+/// # let head = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0";
+/// # let wasm = &[&head[..], b"\x07\x05\x01\x01f\0\0\x0a\x04\x01\x02\0\x0b"].concat();
 /// let module = Module::compile(wasm).unwrap();
 /// let mailbox = Mailbox::<Module>::new();
 /// mailbox.this().send(module);

@@ -1,82 +1,72 @@
-//! Hibernation: the call stack goes, and a function is called when there is a message.
+//! Hibernating: a process that waits for long gives up its stack.
 
 use crate::abi;
-use crate::entry::{Outcome, finish};
+use crate::entry::Outcome;
+use crate::host_error::HostError;
+use crate::mailbox::Mailbox;
 use crate::reason::ExitReason;
+use crate::spawn::{ENTRY, Parameter};
 
-/// The name under which the function that goes on is exported.
-const WAKE: &str = "lunatic_rust_wake";
-
-/// How a process goes on: kept in its memory while it hibernates.
-struct Rest<A, R> {
-    entry: fn(A) -> R,
-    argument: A,
-}
-
-/// Gives up the call stack, waits until there is a message, and calls `entry`, as Erlang's
-/// `hibernate`; when that comes back, the process ends. No message is taken; if there is one, the
-/// function is called at once.
+/// Gives up the call stack, waits until there is a message, and goes on in `entry`, with what it
+/// needs: OTP's `hibernate`. When that comes back, the process ends, as if it had been spawned with
+/// it. No message is taken.
 ///
-/// What the process has stays: memory, statics, links, monitors, names, timers. What is on the
-/// stack is neither dropped nor kept: everything that is still needed goes into the argument.
+/// Nothing on the stack is cleaned up: destructors of callers do not run. What `state` holds is
+/// moved, not copied; so it may hold anything. The stack begins anew only if the program exports
+/// its pointer, as the settings of `lunatic new` say; else it becomes smaller each time.
 ///
-/// The stack of a program lies in its memory, and the runtime can put it back only if the program
-/// exports its pointer: `-Clink-arg=--export=__stack_pointer` in `rustflags` of the project's
-/// `.cargo/config.toml`. Else each call of this function costs the stack that was in use.
+/// # Panics
+///
+/// If the runtime refuses, which it does where the entry of this crate was taken out of the program.
 ///
 /// ```
-/// use lunatic::{ExitReason, Mailbox, hibernate, spawn_monitor};
+/// use lunatic::{Mailbox, Process, process::hibernate, spawn};
 ///
-/// fn awake((mailbox, count): (Mailbox<u8>, u8)) {
-///     assert_eq!(mailbox.receive(), Ok(count));
-///     if count < 3 {
-///         hibernate((mailbox, count + 1), awake);
+/// fn count((total, parent): (u32, Process<u32>), mailbox: Mailbox<u32>) {
+///     match mailbox.receive().unwrap() {
+///         0 => parent.send(total),
+///         // Nothing of this call is kept until the next message.
+///         number => hibernate((total + number, parent), count),
 ///     }
 /// }
 ///
-/// let (child, monitor) = spawn_monitor((), |(), mailbox| hibernate((mailbox, 1), awake));
-/// for count in 1..=3 {
-///     child.send(count);
+/// let mailbox = Mailbox::<u32>::new();
+/// let counter = spawn((0, mailbox.this()), count);
+/// for number in [1, 2, 3, 0] {
+///     counter.send(number);
 /// }
-/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// assert_eq!(mailbox.receive().unwrap(), 6);
 /// ```
-pub fn hibernate<A: 'static, R: Outcome + 'static>(argument: A, entry: fn(A) -> R) -> ! {
-    let rest = Box::into_raw(Box::new(Rest { entry, argument }));
-    let run: fn(usize) -> ExitReason = run::<A, R>;
-    let mut params = [0; 34];
-    for (param, number) in params.chunks_exact_mut(17).zip([run as usize, rest as usize]) {
-        // An i32 and its value.
-        param[0] = 0x7f;
-        param[1..1 + size_of::<usize>()].copy_from_slice(&number.to_le_bytes());
-    }
+pub fn hibernate<S, M, F, R: Outcome>(state: S, entry: fn(S, Mailbox<M, F>) -> R) -> ! {
+    let run: fn(usize) -> ExitReason = wake::<S, M, F, R>;
+    let kept = Box::into_raw(Box::new((state, entry)));
+    let parameters = [
+        Parameter::new(run as usize),
+        Parameter::new(kept.expose_provenance()),
+        Parameter::new(crate::logger::inherited()),
+    ];
     let mut error = 0;
-    // SAFETY: the texts live during the call, the place has eight bytes; what is on the stack is
-    // not looked at again.
-    unsafe {
+    crate::panic::leave_all();
+    // SAFETY: name and parameters live during the call, which reads them before anything else.
+    let result = unsafe {
         abi::process::hibernate(
-            WAKE.as_ptr(),
-            WAKE.len(),
-            params.as_ptr(),
-            params.len(),
+            ENTRY.as_ptr(),
+            ENTRY.len(),
+            parameters.as_ptr().cast(),
+            size_of_val(&parameters),
             &raw mut error,
         )
     };
-    unreachable!("the function is exported with these parameters")
+    match HostError::check(result, error) {
+        Ok(()) => unreachable!("a process that hibernates goes on elsewhere"),
+        Err(error) => panic!("the process cannot hibernate: {error}"),
+    }
 }
 
-/// Calls the function.
-fn run<A, R: Outcome>(rest: usize) -> ExitReason {
-    // SAFETY: `hibernate` made the address of a box of this type, and gave it away for this call.
-    let rest = unsafe { Box::from_raw(rest as *mut Rest<A, R>) };
-    let Rest { entry, argument } = *rest;
-    entry(argument).reason()
-}
-
-/// Where every process of this crate goes on.
-#[cfg(target_family = "wasm")]
-#[unsafe(export_name = "lunatic_rust_wake")]
-extern "C" fn wake(run: usize, rest: usize) {
-    // SAFETY: `hibernate` made the number of a function of this type, in the same module.
-    let run: fn(usize) -> ExitReason = unsafe { core::mem::transmute(run) };
-    finish(run(rest));
+/// What runs when there is a message.
+fn wake<S, M, F, R: Outcome>(kept: usize) -> ExitReason {
+    let kept = core::ptr::with_exposed_provenance_mut::<(S, fn(S, Mailbox<M, F>) -> R)>(kept);
+    // SAFETY: `hibernate` has left a box of this type, and this runs once.
+    let (state, entry) = *unsafe { Box::from_raw(kept) };
+    entry(state, Mailbox::new()).reason()
 }

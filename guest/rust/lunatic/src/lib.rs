@@ -76,7 +76,6 @@ pub use config::{Config, ConfigDenied, Module};
 pub use entry::run_main;
 pub use entry::{Outcome, argument};
 pub use format::{Bytes, Format, Postcard, Raw};
-pub use hibernate::hibernate;
 pub use host_error::HostError;
 pub use info::{Info, Status};
 pub use lunatic_macros::{main, test};
