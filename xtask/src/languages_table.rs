@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::workspace::{WASM_TARGET, guest_cargo, guests_dir, root};
-use crate::{c_guests, shell};
+use crate::{assemblyscript, c_guests, shell};
 
 /// The programs that each language has.
 pub const PROGRAMS: &[&str] = &["counter", "pool", "pubsub", "chat"];
@@ -27,6 +27,11 @@ pub struct Language {
 const LANGUAGES: &[Language] = &[
     Language { name: "rust", prepare: prepare_rust, build: build_rust },
     Language { name: "c", prepare: prepare_c, build: build_c },
+    Language {
+        name: "assemblyscript",
+        prepare: assemblyscript::prepare,
+        build: build_assemblyscript,
+    },
 ];
 
 /// The folder of the programs.
@@ -99,5 +104,12 @@ fn prepare_c() -> Result<bool> {
 fn build_c(program: &str) -> Result<PathBuf> {
     let module = guests_dir().join(format!("languages_{program}_in_c.wasm"));
     c_guests::build(&folder().join(program).join("c").join(format!("{program}.c")), &module)?;
+    Ok(module)
+}
+
+fn build_assemblyscript(program: &str) -> Result<PathBuf> {
+    let module = guests_dir().join(format!("languages_{program}_in_assemblyscript.wasm"));
+    let source = folder().join(program).join("assemblyscript").join(format!("{program}.ts"));
+    assemblyscript::build(&source, &module)?;
     Ok(module)
 }
