@@ -132,6 +132,22 @@ imports! {
         fn config_set_budget(
             id: u64, scope: u32, kind: u32, amount: u64, policy: u32, error: *mut u64
         ) -> i32;
+        fn config_redirect(
+            id: u64, what: *const u8, what_length: usize, target: *const u8, target_length: usize,
+            flags: u32, error: *mut u64
+        ) -> i32;
+        fn config_redirect_to_process(
+            id: u64, what: *const u8, what_length: usize, node: u64, pid: u64, tag: i64,
+            flags: u32, error: *mut u64
+        ) -> i32;
+        fn redirect(
+            node: u64, id: u64, what: *const u8, what_length: usize, target: *const u8,
+            target_length: usize, flags: u32, error: *mut u64
+        ) -> i32;
+        fn redirect_to_process(
+            node: u64, id: u64, what: *const u8, what_length: usize, to_node: u64, to_id: u64,
+            tag: i64, flags: u32, error: *mut u64
+        ) -> i32;
         fn account(node: u64, id: u64, scope: u32, place: *mut u8, length: usize) -> i32;
     }
     wasi = "lunatic::wasi" {
