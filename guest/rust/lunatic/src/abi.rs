@@ -87,6 +87,9 @@ imports! {
         fn is_alive(node: u64, id: u64) -> i32;
         fn spawn_with(options: *const u8, length: usize, result: *mut u64) -> i32;
         fn exit(node: u64, id: u64, kind: u32, data: *const u8, length: usize);
+        fn exit_alias(
+            node: u64, id: u64, flags: u32, kind: u32, data: *const u8, length: usize
+        );
         fn hibernate(
             entry: *const u8, entry_length: usize, parameters: *const u8, length: usize,
             error: *mut u64
