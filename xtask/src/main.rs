@@ -21,7 +21,15 @@ mod examples_network;
 mod examples_web;
 mod guest_rust;
 mod guests;
+mod guide;
+mod guide_match;
+mod guide_page;
+mod guide_rust;
+mod guide_shell;
 mod languages;
+mod languages_chat;
+mod languages_mix;
+mod languages_table;
 mod load;
 mod otp;
 mod served;
@@ -75,9 +83,19 @@ const CHORES: &[Chore] = &[
         run: assemblyscript::run,
     },
     Chore {
+        name: "c",
+        about: "the C library for guests: its tests, and its headers in C99 and C++17 [--release]",
+        run: |args| c_guests::run_all(workspace::Profile::from_args(args)?),
+    },
+    Chore {
         name: "rust",
         about: "tests of the Rust library for guests, and what small programs weigh [--release]",
         run: guest_rust::run,
+    },
+    Chore {
+        name: "guide",
+        about: "compile and run the listings of docs/guide, and compare what they print [PAGE...]",
+        run: guide::run,
     },
     Chore {
         name: "bench",

@@ -174,10 +174,11 @@ impl Node {
         environment_id: u64,
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
-        let config = engine::ProcessConfig::root(guest.wasi.clone())
+        let mut config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_network(guest.network.clone())
             .with_limits(guest.limits)
             .with_budgets(guest.budgets.clone());
+        config.audit = guest.audit.clone();
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -240,6 +241,7 @@ pub struct Guest {
     budgets: Budgets,
     capture: Option<Capture>,
     sinks: Sinks,
+    audit: Option<engine::Audit>,
 }
 
 impl Guest {
@@ -270,7 +272,15 @@ impl Guest {
             }
         }
         let network = spec.network.clone();
-        Ok(Guest { wasi: config, network, limits, budgets, capture: None, sinks })
+        let (capture, audit) = (None, None);
+        Ok(Guest { wasi: config, network, limits, budgets, capture, sinks, audit })
+    }
+
+    /// The same with somebody who hears of its calls.
+    #[must_use]
+    pub fn audited(mut self, listener: Arc<dyn engine::Listener>) -> Guest {
+        self.audit = engine::Audit::default().with(listener);
+        self
     }
 
     /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
 use lunatic_wasi::WasiConfig;
 
+use crate::audit::Audit;
+
 /// What a process is given. Children share it unless their parent makes them another, which can
 /// only be equal or narrower.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub struct ProcessConfig {
     pub budgets: Budgets,
     /// Arguments, environment, directories and streams.
     pub wasi: WasiConfig,
+    /// Who hears of its calls; nobody, as a rule.
+    pub audit: Option<Audit>,
 }
 
 impl ProcessConfig {
@@ -30,6 +34,7 @@ impl ProcessConfig {
             limits: Arc::default(),
             budgets: Budgets::default(),
             wasi,
+            audit: None,
         }
     }
 
@@ -43,6 +48,12 @@ impl ProcessConfig {
     #[must_use]
     pub fn with_budgets(self, budgets: Budgets) -> ProcessConfig {
         ProcessConfig { budgets, ..self }
+    }
+
+    /// The same with who hears of its calls and of those of all its descendants.
+    #[must_use]
+    pub fn audited(self, audit: Audit) -> ProcessConfig {
+        ProcessConfig { audit: Some(audit), ..self }
     }
 
     /// The same with other network rights.

@@ -388,6 +388,7 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         limits: Arc::new(parent.limits.narrowed(&limits)),
         budgets: parent.budgets.narrowed(&draft.budgets),
         wasi,
+        audit: parent.audit.clone(),
     });
     draft.built = Some(built.clone());
     Ok(Ok(built))
