@@ -8,7 +8,7 @@
 
 -module(behaviour_recorder).
 -export([start/0, stop/0]).
--export([begins/1, attempt/1, born/3, event/1, ending/1, failing/1, await/1, await_end/1, settle/0, pid/1, name/1]).
+-export([begins/1, attempt/1, born/3, event/1, ending/1, failing/1, answered/2, await/1, await_end/1, settle/0, pid/1, last/1, name/1, ended/0]).
 
 start() ->
     Driver = self(),
@@ -30,12 +30,14 @@ begins(Name) ->
 %% The same in two steps, for a process that cannot tell of itself: its parent does both.
 attempt(Name) -> call({attempt, Name}).
 born(Name, Count, Pid) -> call({born, Name, Count, Pid, self()}).
-event(Text) -> call({event, lists:flatten(Text), #{}}).
+event(Text) -> call({event, lists:flatten(Text), self(), #{}}).
 %% The same, and the caller ends now.
-ending(Text) -> call({event, lists:flatten(Text), #{ending => true}}).
+ending(Text) -> call({event, lists:flatten(Text), self(), #{ending => true}}).
 %% The same, and its start has failed: with what reason it ends is not told, since whoever started
 %% it may hear of the failure, and end, before.
-failing(Text) -> call({event, lists:flatten(Text), #{ending => true, told => true}}).
+failing(Text) -> call({event, lists:flatten(Text), self(), #{ending => true, told => true}}).
+%% The calling process is about to answer another one, which ends then.
+answered(Pid, Text) -> call({event, lists:flatten(Text), Pid, #{ending => true}}).
 %% Waits until this has been told since the last step.
 await(Text) -> call({await, lists:flatten(Text)}).
 await_end(Pid) -> call({await_end, Pid}).
@@ -43,7 +45,12 @@ await_end(Pid) -> call({await_end, Pid}).
 settle() -> call(settle).
 %% The process that has the name: the last that began and has not ended.
 pid(Name) -> call({pid, Name}).
+%% The same, be it alive or not.
+last(Name) -> call({last, Name}).
 name(Pid) -> call({name, Pid}).
+
+%% All that have ended.
+ended() -> call(ended).
 
 call(Request) ->
     Ref = monitor(process, recorder),
@@ -84,17 +91,24 @@ handle({born, Name, Count, Pid, Parent}, From, Ref, #{instances := Instances} = 
                  ending => false, ended => no, told => false},
     From ! {Ref, ok},
     State#{instances := [Instance | Instances]};
-handle({event, Text, Marks}, From, Ref, State) ->
+handle({event, Text, Of, Marks}, From, Ref, State) ->
     #{log := Log, instances := Instances} = State,
     From ! {Ref, ok},
     Mark = fun
-        (#{pid := Pid} = I) when Pid =:= From -> maps:merge(I, Marks);
+        (#{pid := Pid} = I) when Pid =:= Of -> maps:merge(I, Marks);
         (I) -> I
     end,
     State#{log := [Text | Log], instances := lists:map(Mark, Instances)};
 handle({pid, Name}, From, Ref, State) ->
     Live = [Pid || #{name := N, pid := Pid, ended := no} <- maps:get(instances, State), N =:= Name],
     From ! {Ref, case Live of [Pid | _] -> Pid; [] -> undefined end},
+    State;
+handle({last, Name}, From, Ref, State) ->
+    All = [Pid || #{name := N, pid := Pid} <- maps:get(instances, State), N =:= Name],
+    From ! {Ref, case All of [Pid | _] -> Pid; [] -> undefined end},
+    State;
+handle(ended, From, Ref, State) ->
+    From ! {Ref, [Pid || #{pid := Pid, ended := E} <- maps:get(instances, State), E =/= no]},
     State;
 handle({name, Pid}, From, Ref, State) ->
     Names = [io_lib:format("~s#~b", [N, C]) ||

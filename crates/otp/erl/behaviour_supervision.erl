@@ -1,17 +1,15 @@
-%% Supervisors and their children in behaviour scenarios: OTP's `supervisor`, and a gen_server that
-%% tells of its start and its end.
+%% Supervisors in behaviour scenarios: OTP's `supervisor`, with the servers of behaviour_server.erl.
 %%
 %% What must stay true: each step names its function of `supervisor`; it is over when no supervisor
 %% lists a process that is dead, or a child that is being restarted.
 
 -module(behaviour_supervision).
 -export([declare/2, do/2, quiesce/0]).
--export([start_worker/2, start_supervisor/3, start_template/2]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([start_supervisor/3, init/1]).
 
 -define(FAR, 3600000).
 -import(behaviour_words, [reason/1, term/1, number/1]).
--import(behaviour_recorder, [pid/1, name/1, begins/1, event/1, ending/1, failing/1, await/1, await_end/1]).
+-import(behaviour_recorder, [pid/1, name/1, event/1, await/1, await_end/1]).
 
 %% Declarations
 
@@ -53,9 +51,9 @@ spec(Name, Words, Strategy) ->
     Restart = [Word || Word <- Words, lists:member(Word, [permanent, transient, temporary])],
     {Type, Start} = case get({supervisor, Name}) of
         undefined when Strategy =:= simple_one_for_one ->
-            {worker, {?MODULE, start_template, [Words]}};
+            {worker, {behaviour_server, start_template, [Words]}};
         undefined ->
-            {worker, {?MODULE, start_worker, [Name, Words]}};
+            {worker, {behaviour_server, start_worker, [Name, Words]}};
         _ ->
             {supervisor, {?MODULE, start_supervisor, [Name, Words, definition(Name)]}}
     end,
@@ -142,8 +140,9 @@ do(kill, [Name]) -> ends(Name, fun(Pid) -> exit(Pid, kill) end);
 do(signal, [Name, Reason]) ->
     Attributes = case get({attributes, Name}) of undefined -> []; Words -> Words end,
     Supervisor = get({supervisor, Name}) =/= undefined,
+    Own = get({own, Name}),
     case lists:member(traps, Attributes) of
-        _ when Supervisor -> ends(Name, fun(Pid) -> exit(Pid, term(Reason)) end);
+        Traps when Supervisor; Traps, Own =:= true -> ends(Name, fun(Pid) -> exit(Pid, term(Reason)) end);
         true ->
             running(Name, fun(Pid) ->
                 exit(Pid, term(Reason)),
@@ -152,7 +151,8 @@ do(signal, [Name, Reason]) ->
             end);
         false when Reason =:= normal -> running(Name, fun(Pid) -> exit(Pid, normal), nothing end);
         false -> ends(Name, fun(Pid) -> exit(Pid, term(Reason)) end)
-    end.
+    end;
+do(_, _) -> unknown.
 
 running(Name, Fun) ->
     case pid(Name) of
@@ -204,15 +204,10 @@ child_at_rest({_, restarting, _, _}) -> false;
 child_at_rest({_, Pid, worker, _}) -> is_process_alive(Pid);
 child_at_rest({_, Pid, supervisor, _}) -> at_rest(Pid) andalso is_process_alive(Pid).
 
-%% What supervisors start
-
-start_worker(Name, Words) -> gen_server:start_link(?MODULE, {worker, Name, Words}, []).
-
-start_template(Words, Name) -> start_worker(Name, Words).
-
+%% A supervisor below another one
 start_supervisor(Name, Words, Definition) ->
     Count = behaviour_recorder:attempt(Name),
-    case planned(Count, Words) of
+    case behaviour_server:planned(Count, Words) of
         ok ->
             event(["start ", atom_to_list(Name)]),
             Result = supervisor:start_link(?MODULE, {supervisor, Definition}),
@@ -227,47 +222,4 @@ start_supervisor(Name, Words, Definition) ->
     end.
 
 init({supervisor, Definition}) ->
-    {ok, Definition};
-init({worker, Name, Words}) ->
-    process_flag(trap_exit, lists:member(traps, Words)),
-    Text = atom_to_list(Name),
-    case planned(begins(Name), Words) of
-        ok ->
-            event(["start ", Text]),
-            {ok, {Name, Words}};
-        ignore ->
-            failing(["ignore ", Text]),
-            ignore;
-        fail ->
-            failing(["fail ", Text]),
-            {stop, oops};
-        crash ->
-            failing(["fail ", Text]),
-            error(crash)
-    end.
-
-%% How the start of this number goes.
-planned(Count, [at, Number, How | Rest]) ->
-    case number(Number) of
-        Count -> How;
-        _ -> planned(Count, Rest)
-    end;
-planned(Count, [_ | Rest]) -> planned(Count, Rest);
-planned(_, []) -> ok.
-
-handle_call(_, _, State) -> {noreply, State}.
-
-handle_cast({stop, Reason}, State) -> {stop, term(Reason), State};
-handle_cast(crash, _) -> error(crash).
-
-handle_info({'EXIT', _, Reason}, {Name, _} = State) ->
-    event(["signal ", atom_to_list(Name), " ", reason(Reason)]),
-    {noreply, State}.
-
-%% A run-time error leads here in OTP; in other languages it may not.
-terminate({crash, _}, _) -> ok;
-terminate(Reason, {Name, Words}) ->
-    case lists:member(stubborn, Words) of
-        true -> receive never -> ok end;
-        false -> ending(["stop ", atom_to_list(Name), " ", reason(Reason)])
-    end.
+    {ok, Definition}.

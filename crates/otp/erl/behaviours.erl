@@ -10,8 +10,12 @@
 -module(behaviours).
 -export([main/0]).
 
+-define(MODULES,
+    [behaviour_supervision, behaviour_server, behaviour_machine, behaviour_groups]).
+
 main() ->
     logger:set_primary_config(level, none),
+    application:set_env(kernel, global_multi_name_action, allow),
     loop(open_port({fd, 0, 1}, [binary, {packet, 4}, eof])).
 
 loop(Port) ->
@@ -38,18 +42,27 @@ run(Text) ->
     Lines = [words(Line) || Line <- binary:split(Text, <<"\n">>, [global])],
     Trace = [play(Line) || Line <- Lines],
     behaviour_recorder:stop(),
+    behaviour_groups:clean(),
     lists:join("\n", [Step || Step <- Trace, Step =/= declared]).
 
 words(Line) -> [binary_to_atom(Word) || Word <- binary:split(Line, <<" ">>, [global])].
 
 play([Verb | Rest]) ->
-    case behaviour_supervision:declare(Verb, Rest) of
+    case behaviour_supervision:declare(Verb, Rest) orelse
+        behaviour_machine:declare(Verb, Rest) of
         true -> declared;
         false ->
             Result = do(Verb, Rest),
             behaviour_supervision:quiesce(),
+            behaviour_server:quiesce(),
             {Log, Ends} = behaviour_recorder:settle(),
             lists:join("; ", Log ++ [Result || Result =/= nothing] ++ Ends)
     end.
 
-do(Verb, Rest) -> behaviour_supervision:do(Verb, Rest).
+do(Verb, Rest) -> do(Verb, Rest, ?MODULES).
+
+do(Verb, Rest, [Module | Others]) ->
+    case Module:do(Verb, Rest) of
+        unknown -> do(Verb, Rest, Others);
+        Result -> Result
+    end.

@@ -110,12 +110,12 @@ pub const ROWS: [Row; 64] = [
         "a crash leaves the memory of others alone",
         Partly("memory at its limit: crates/engine/tests/conformance/hostile.rs"),
     ),
-    row(31, "strategies of supervisors", NotYet(LIBRARIES)),
-    row(32, "dynamic supervisors", NotYet(LIBRARIES)),
-    row(33, "intensity of restarts", NotYet(LIBRARIES)),
-    row(34, "child specs, significant children", NotYet(LIBRARIES)),
-    row(35, "orders to stop, with a timeout and a kill", Partly(LIBRARIES)),
-    row(36, "a start that fails stops what was started", NotYet(LIBRARIES)),
+    row(31, "strategies of supervisors", Kept),
+    row(32, "dynamic supervisors", Kept),
+    row(33, "intensity of restarts", Kept),
+    row(34, "child specs, significant children", Kept),
+    row(35, "orders to stop, with a timeout and a kill", Kept),
+    row(36, "a start that fails stops what was started", Kept),
     row(37, "system messages", NotYet(LIBRARIES)),
     row(38, "calls: a monitor, an alias, a timeout, no late reply", Partly(LIBRARIES)),
     row(39, "state machines", NotYet(LIBRARIES)),
@@ -193,13 +193,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::behaviours;
     use crate::scenarios::load;
 
     #[test]
     fn a_row_is_kept_or_partly_so_exactly_if_a_scenario_speaks_for_it() {
         let scenarios = load().expect("the scenarios can be read");
-        let spoken: BTreeSet<u8> =
-            scenarios.iter().flat_map(|(_, scenario)| scenario.rows.iter().copied()).collect();
+        let behaviours = behaviours::load().expect("the behaviour scenarios can be read");
+        let rows = scenarios.iter().map(|(_, scenario)| &scenario.rows);
+        let rows = rows.chain(behaviours.iter().map(|(_, script)| &script.rows));
+        let spoken: BTreeSet<u8> = rows.flatten().copied().collect();
         let kept = |row: &&Row| matches!(row.state, Kept | Partly(_));
         let claimed: BTreeSet<u8> = ROWS.iter().filter(kept).map(|row| row.number).collect();
         assert_eq!(claimed, spoken);

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lunatic_otp::behaviours::generator::generate;
 use lunatic_otp::behaviours::mutants::MUTATIONS;
 use lunatic_otp::behaviours::script::Script;
-use lunatic_otp::behaviours::{difference, load, smallest_difference, unexpected};
+use lunatic_otp::behaviours::{failures, load, smallest_difference, unexpected};
 
 /// Scenarios of a fixed seed.
 const GENERATED: u64 = 1_000;
@@ -27,21 +27,8 @@ fn scenarios() -> Vec<(String, Script)> {
 #[test]
 fn otp_and_the_library_do_what_every_scenario_says() {
     let Some(library) = common::library() else { return };
-    let (mut oracle, mut failures) = (common::oracle(), String::new());
-    for (name, script) in &scenarios() {
-        let guest = library.play(script, 0).unwrap_or_else(|text| panic!("{name}: {text}"));
-        if let Some(oracle) = &mut oracle {
-            let erl = oracle.play(&[script]).expect("erl plays every scenario").remove(0);
-            if let Some(text) = unexpected(script, &erl) {
-                failures += &format!("{name} on erl: {text}\n");
-            } else if let Some(text) = difference(script, &erl, &guest) {
-                failures += &format!("{name}:\n{text}\n");
-            }
-        } else if let Some(text) = unexpected(script, &guest) {
-            failures += &format!("{name} on the library: {text}\n");
-        }
-    }
-    assert!(failures.is_empty(), "{failures}");
+    let failures = failures(&scenarios(), common::oracle().as_mut(), &library);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]

@@ -20,9 +20,11 @@ const NAME: &str = "recorder";
 enum Request {
     Attempt(String),
     Born(String, u32, Pid, Pid),
-    Event(String, Mark),
+    Event(String, Pid, Mark),
     Pid(String),
+    Last(String),
     Name(Pid),
+    Ended,
     Await(String),
     AwaitEnd(Pid),
     Settle,
@@ -41,6 +43,7 @@ enum Answer {
     Done,
     Count(u32),
     Pid(Option<Pid>),
+    Pids(Vec<Pid>),
     Text(String),
     Settled(Vec<String>, Vec<String>),
 }
@@ -76,18 +79,23 @@ pub fn born(name: &str, count: u32, pid: Pid) {
 
 /// Something has happened.
 pub fn event(text: impl Into<String>) {
-    ask(&Request::Event(text.into(), Mark::Goes));
+    ask(&Request::Event(text.into(), Pid::this(), Mark::Goes));
 }
 
 /// The same, and the caller ends now.
 pub fn ending(text: impl Into<String>) {
-    ask(&Request::Event(text.into(), Mark::Ends));
+    ask(&Request::Event(text.into(), Pid::this(), Mark::Ends));
 }
 
 /// The same, and its start has failed: with what reason it ends is not told, since whoever started
 /// it may hear of the failure, and end, before.
 pub fn failing(text: impl Into<String>) {
-    ask(&Request::Event(text.into(), Mark::Fails));
+    ask(&Request::Event(text.into(), Pid::this(), Mark::Fails));
+}
+
+/// The calling process is about to answer another one, which ends then.
+pub fn answered(pid: Pid, text: impl Into<String>) {
+    ask(&Request::Event(text.into(), pid, Mark::Ends));
 }
 
 /// Waits until this has been told since the last step.
@@ -110,6 +118,18 @@ pub fn settle() -> (Vec<String>, Vec<String>) {
 pub fn pid(name: &str) -> Option<Pid> {
     let Answer::Pid(pid) = ask(&Request::Pid(name.to_owned())) else { unreachable!() };
     pid
+}
+
+/// The same, be it alive or not.
+pub fn last(name: &str) -> Option<Pid> {
+    let Answer::Pid(pid) = ask(&Request::Last(name.to_owned())) else { unreachable!() };
+    pid
+}
+
+/// All that have ended.
+pub fn ended() -> Vec<Pid> {
+    let Answer::Pids(pids) = ask(&Request::Ended) else { unreachable!() };
+    pids
 }
 
 /// How the process is called.
@@ -153,10 +173,9 @@ fn run() {
                 instance.ended.get_or_insert_with(|| words::reason(&down.reason));
             }
         } else {
-            let from = envelope.sender();
             let request = envelope.decode_call::<Request, Postcard>();
             let (to, request) = request.expect("only requests come here");
-            match recorder.handle(from, request) {
+            match recorder.handle(request) {
                 Ok(answer) => reply(to, &answer),
                 Err(wait) => recorder.waits.push((to, wait)),
             }
@@ -176,7 +195,7 @@ fn reply(to: Ref, answer: &Answer) {
 
 impl Recorder {
     /// Answers, or gives back what has to wait.
-    fn handle(&mut self, from: Pid, request: Request) -> Result<Answer, Request> {
+    fn handle(&mut self, request: Request) -> Result<Answer, Request> {
         Ok(match request {
             Request::Attempt(name) => {
                 let count = self.counts.entry(name).or_default();
@@ -189,9 +208,9 @@ impl Recorder {
                 self.instances.push(Instance { name, count, pid, parent, ending, ended, told });
                 Answer::Done
             }
-            Request::Event(text, mark) => {
+            Request::Event(text, of, mark) => {
                 self.log.push(text);
-                for instance in self.instances.iter_mut().filter(|one| one.pid == from) {
+                for instance in self.instances.iter_mut().filter(|one| one.pid == of) {
                     instance.ending |= mark != Mark::Goes;
                     instance.told |= mark == Mark::Fails;
                 }
@@ -200,6 +219,14 @@ impl Recorder {
             Request::Pid(name) => {
                 let live = |one: &&Instance| one.name == name && one.ended.is_none();
                 Answer::Pid(self.instances.iter().rev().find(live).map(|one| one.pid))
+            }
+            Request::Last(name) => {
+                let found = self.instances.iter().rev().find(|one| one.name == name);
+                Answer::Pid(found.map(|one| one.pid))
+            }
+            Request::Ended => {
+                let ended = self.instances.iter().filter(|one| one.ended.is_some());
+                Answer::Pids(ended.map(|one| one.pid).collect())
             }
             Request::Name(pid) => {
                 let found = self.instances.iter().rev().find(|one| one.pid == pid);

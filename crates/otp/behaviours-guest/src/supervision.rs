@@ -1,28 +1,25 @@
-//! Supervisors and their children in behaviour scenarios, as erl/behaviour_supervision.erl has
-//! them: the library's supervisor, and a server that tells of its start and its end.
+//! Supervisors in behaviour scenarios, as erl/behaviour_supervision.erl has them: the library's
+//! supervisor, with the servers of servers.rs.
 //!
 //! What must stay true: a step is over when no supervisor lists a process that is dead, or a child
 //! that is being restarted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use lunatic::process::trap_exit;
-use lunatic::server::{Info, Init, Next, Server, ServerRef, StartError};
+use lunatic::server::{ServerRef, StartError};
 use lunatic::supervisor::{
     AutoShutdown, ChildInfo, ChildKind, ChildSpec, ChildState, Restart, Shutdown, StartResult,
     Strategy, Supervisor, SupervisorRef,
 };
 use lunatic::{CallError, ExitReason, Pid};
-use serde::{Deserialize, Serialize};
 
-use crate::recorder::{self, await_end, await_event, begins, ending, event, failing};
+use crate::recorder::{self, await_end, await_event, event};
+use crate::servers::{Order, Words, Worker, has, option, owned, planned, start_worker};
 use crate::words;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(1);
-
-type Words = Vec<String>;
 
 /// What a scenario has declared, and the supervisors that it has started.
 #[derive(Default)]
@@ -31,19 +28,8 @@ pub struct Supervision {
     children: BTreeMap<String, Vec<String>>,
     attributes: BTreeMap<String, Words>,
     tops: Vec<Pid>,
-}
-
-fn owned(words: &[&str]) -> Words {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn has(words: &[String], word: &str) -> bool {
-    words.iter().any(|other| other == word)
-}
-
-fn option<'a>(words: &'a [String], name: &str, default: &'a str) -> &'a str {
-    let at = words.iter().position(|word| word == name);
-    at.map_or(default, |at| &words[at + 1])
+    /// Servers whose parent is this process.
+    own: BTreeSet<String>,
 }
 
 impl Supervision {
@@ -61,6 +47,12 @@ impl Supervision {
             ("child", [name, "in", above, words @ ..]) => {
                 self.add(above, name, words);
                 true
+            }
+            ("server", [name, words @ ..]) => {
+                // A step, but signals to it depend on this.
+                self.attributes.insert((*name).to_owned(), owned(words));
+                self.own.insert((*name).to_owned());
+                false
             }
             _ => false,
         }
@@ -124,7 +116,9 @@ impl Supervision {
                     Err(error) => format!("error {}", words::start_error(&error)),
                 })
             }
-            ("exit", [name, reason]) => ends(name, |pid| worker(pid, Order::Stop((*reason).into()))),
+            ("exit", [name, reason]) => {
+                ends(name, |pid| worker(pid, Order::Stop((*reason).into())))
+            }
             ("crash", [name]) => ends(name, |pid| worker(pid, Order::Crash)),
             ("kill", [name]) => ends(name, Pid::kill),
             ("signal", [name, reason]) => self.signal(name, reason),
@@ -167,9 +161,7 @@ impl Supervision {
             "count" => {
                 let counts = supervisor.count_children().expect("it answers");
                 let lunatic::supervisor::Counts { specs, active, supervisors, workers } = counts;
-                format!(
-                    "specs {specs} active {active} supervisors {supervisors} workers {workers}"
-                )
+                format!("specs {specs} active {active} supervisors {supervisors} workers {workers}")
             }
             "spec" => match supervisor.child_spec(name) {
                 Ok(spec) => shown_spec(&spec),
@@ -191,7 +183,9 @@ impl Supervision {
     fn signal(&self, name: &str, word: &str) -> Option<String> {
         let reason = words::term(word);
         let traps = self.attributes.get(name).is_some_and(|words| has(words, "traps"));
-        if self.supervisors.contains_key(name) || !traps && reason != ExitReason::Normal {
+        let ended_by_parent =
+            self.own.contains(name) && traps || self.supervisors.contains_key(name);
+        if ended_by_parent || !traps && reason != ExitReason::Normal {
             return ends(name, |pid| pid.exit(reason));
         }
         let Some(pid) = recorder::pid(name) else { return Some(not_running()) };
@@ -294,17 +288,6 @@ fn with_attributes(spec: ChildSpec, words: &[String]) -> ChildSpec {
     })
 }
 
-/// How the start of this number goes.
-fn planned(count: u32, words: &[String]) -> &str {
-    let plans = words.windows(3).filter(|three| three[0] == "at");
-    let mut plans = plans.filter(|three| three[1] == count.to_string());
-    plans.next().map_or("ok", |three| &three[2])
-}
-
-fn start_worker(argument: (String, Words)) -> StartResult {
-    Worker::start_link(argument).map(|worker| worker.pid())
-}
-
 fn start_supervisor((name, words, supervisor): (String, Words, Supervisor)) -> StartResult {
     let count = recorder::attempt(&name);
     match planned(count, &words) {
@@ -322,71 +305,5 @@ fn start_supervisor((name, words, supervisor): (String, Words, Supervisor)) -> S
             recorder::born(&name, count, pid);
             Ok(pid)
         }
-    }
-}
-
-/// A child that tells of its start and its end.
-struct Worker {
-    name: String,
-    words: Words,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Order {
-    Stop(String),
-    Crash,
-}
-
-impl Server for Worker {
-    type Argument = (String, Words);
-    type Call = ();
-    type Cast = Order;
-    type Message = ();
-
-    fn init((name, words): (String, Words)) -> Init<Self> {
-        trap_exit(has(&words, "traps"));
-        match planned(begins(&name), &words) {
-            "ignore" => {
-                failing(format!("ignore {name}"));
-                Init::ignore()
-            }
-            "fail" => {
-                failing(format!("fail {name}"));
-                Init::stop("oops".into())
-            }
-            "crash" => {
-                failing(format!("fail {name}"));
-                panic!("it was told to")
-            }
-            _ => {
-                event(format!("start {name}"));
-                Init::ok(Worker { name, words })
-            }
-        }
-    }
-
-    fn handle_call(&mut self, (): ()) -> Next<Self> {
-        Next::wait()
-    }
-
-    fn handle_cast(&mut self, order: Order) -> Next<Self> {
-        match order {
-            Order::Stop(reason) => Next::stop(words::term(&reason)),
-            Order::Crash => panic!("it was told to"),
-        }
-    }
-
-    fn handle_info(&mut self, info: Info<()>) -> Next<Self> {
-        if let Info::Exit(exit) = info {
-            event(format!("signal {} {}", self.name, words::reason(&exit.reason)));
-        }
-        Next::wait()
-    }
-
-    fn terminate(&mut self, reason: &ExitReason) {
-        if has(&self.words, "stubborn") {
-            lunatic::sleep(Duration::MAX);
-        }
-        ending(format!("stop {} {}", self.name, words::reason(reason)));
     }
 }

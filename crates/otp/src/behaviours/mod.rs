@@ -10,6 +10,7 @@
 //! to `erl`; where OTP promises no order the scenario says so, and only then it is left out.
 
 pub mod generator;
+mod generator_machines;
 pub mod mutants;
 pub mod players;
 pub mod script;
@@ -20,6 +21,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::scenarios::LoadError;
+use players::{Library, Oracle};
 use script::Script;
 pub use shrink::smallest_difference;
 
@@ -39,13 +41,46 @@ pub fn load() -> Result<Vec<(String, Script)>, LoadError> {
         }
     }
     files.sort();
-    let read = |(name, path): (String, std::path::PathBuf)| {
-        match Script::parse(&fs::read_to_string(path)?) {
-            Ok(script) => Ok((name, script)),
-            Err(error) => Err(LoadError::Behaviour { name, error }),
-        }
+    let read = |(name, path): (String, std::path::PathBuf)| match Script::parse(
+        &fs::read_to_string(path)?,
+    ) {
+        Ok(script) => Ok((name, script)),
+        Err(error) => Err(LoadError::Behaviour { name, error }),
     };
     files.into_iter().map(read).collect()
+}
+
+/// Plays scenarios on both sides, or on the library alone where there is no `erl`; gives what went
+/// wrong.
+pub fn failures(
+    scenarios: &[(String, Script)],
+    oracle: Option<&mut Oracle>,
+    library: &Library,
+) -> Vec<String> {
+    let scripts: Vec<&Script> = scenarios.iter().map(|(_, script)| script).collect();
+    let played = match oracle.map(|oracle| oracle.play(&scripts)).transpose() {
+        Ok(played) => played,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut failures = Vec::new();
+    for (at, (name, script)) in scenarios.iter().enumerate() {
+        let guest = match library.play(script, 0) {
+            Ok(guest) => guest,
+            Err(text) => {
+                failures.push(format!("{name}: {text}"));
+                continue;
+            }
+        };
+        let erl = played.as_ref().map(|played| &played[at]);
+        if let Some(text) = erl.and_then(|erl| unexpected(script, erl)) {
+            failures.push(format!("{name} on erl: {text}"));
+        } else if let Some(text) = erl.and_then(|erl| difference(script, erl, &guest)) {
+            failures.push(format!("{name}:\n{text}"));
+        } else if let Some(text) = unexpected(script, &guest) {
+            failures.push(format!("{name} on the library: {text}"));
+        }
+    }
+    failures
 }
 
 /// What of a trace is otherwise than the scenario says; none if it is as it says.

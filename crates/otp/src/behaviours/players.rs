@@ -23,10 +23,15 @@ use super::script::Script;
 /// Scenarios that are on their way to `erl` at once.
 const AT_ONCE: usize = 16;
 /// Far longer than any scenario takes.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(120);
 /// The modules that play in `erl`, that with `main` first.
-const MODULES: &[&str] =
-    &["behaviours", "behaviour_recorder", "behaviour_supervision", "behaviour_words"];
+const MODULES: &[&str] = &[
+    "behaviours",
+    "behaviour_recorder",
+    "behaviour_server",
+    "behaviour_supervision",
+    "behaviour_words",
+];
 
 /// OTP's own behaviours.
 pub struct Oracle {
