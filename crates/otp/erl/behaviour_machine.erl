@@ -5,7 +5,7 @@
 %% receives only after all that need not be received.
 
 -module(behaviour_machine).
--export([declare/2, do/2]).
+-export([declare/2, do/2, quiesce/0]).
 -export([init/1, callback_mode/0, handle_event/4, terminate/3]).
 
 -define(FAR, 3600000).
@@ -50,7 +50,8 @@ do(query_by, [Client, Name, Word]) ->
         ending([atom_to_list(Client), " ", Result])
     end),
     await([atom_to_list(Client), " asks"]),
-    await_call(Name, Word),
+    await([atom_to_list(Name), " was asked ", atom_to_list(Word)]),
+    put({asks, Client}, {last(Client), Pid}),
     settle(Pid),
     nothing;
 do(_, _) -> unknown.
@@ -62,11 +63,15 @@ query(Pid, Word, Time) ->
         exit:{Reason, {gen_statem, call, _}} -> ["down ", reason(Reason)]
     end.
 
-await_call(Name, Word) -> await([atom_to_list(Name), " was asked ", atom_to_list(Word)]).
-
 %% The machine has handled all that came before, or has ended.
 settle(Pid) ->
     try sys:get_state(Pid) of _ -> ok catch exit:_ -> await_end(Pid) end.
+
+%% Waits for the end of those whose machine has ended.
+quiesce() ->
+    [begin erase({asks, Name}), await_end(Client) end ||
+        {{asks, Name}, {Client, Machine}} <- get(), not is_process_alive(Machine)],
+    ok.
 
 callback_mode() -> [handle_event_function, state_enter].
 

@@ -55,6 +55,7 @@ play([Verb | Rest]) ->
             Result = do(Verb, Rest),
             behaviour_supervision:quiesce(),
             behaviour_server:quiesce(),
+            behaviour_machine:quiesce(),
             {Log, Ends} = behaviour_recorder:settle(),
             lists:join("; ", Log ++ [Result || Result =/= nothing] ++ Ends)
     end.

@@ -22,6 +22,8 @@ use crate::words;
 #[derive(Default)]
 pub struct Machines {
     rules: BTreeMap<String, Vec<Words>>,
+    /// Who has asked which machine.
+    asks: Vec<(Pid, Pid)>,
 }
 
 impl Machines {
@@ -64,11 +66,24 @@ impl Machines {
                 });
                 await_event(format!("{client} asks"));
                 await_event(format!("{name} was asked {word}"));
+                let client = recorder::last(client).expect("it has begun");
+                self.asks.push((client, machine(name).pid()));
                 settle(machine(name));
                 None
             }
             _ => return None,
         })
+    }
+
+    /// Waits for the end of those whose machine has ended.
+    pub fn quiesce(&mut self) {
+        self.asks.retain(|(client, machine)| {
+            let lives = machine.is_alive();
+            if !lives {
+                await_end(*client);
+            }
+            lives
+        });
     }
 
     fn start(&self, name: &str, state: &str, words: &[&str]) -> String {

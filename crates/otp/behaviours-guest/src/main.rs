@@ -40,6 +40,7 @@ fn main() {
         let result = others.unwrap_or_else(|| supervision.step(verb, rest));
         supervision.quiesce();
         servers.quiesce();
+        machines.quiesce();
         let (mut items, ends) = recorder::settle();
         items.extend(result);
         items.extend(ends);

@@ -110,11 +110,61 @@ pub const MUTATIONS: &[Mutation] = &[
         Shutdown::BrutalKill => (ExitReason::Kill, None),",
     },
     Mutation {
-        name: "a dynamic child that was ignored is kept",
+        name: "a dynamic transient child is restarted after a normal end alone",
         file: "supervisor/dynamic_children.rs",
         rule: "            Restart::Transient if !orderly => self.restart(pid, now, effects),",
         choice: "            Restart::Transient if !orderly != BROKEN => {
                 self.restart(pid, now, effects)
+            }",
+    },
+    Mutation {
+        name: "a late answer is not dropped",
+        file: "call.rs",
+        rule: "Destination::Pid(pid) => pid.monitor_with(MonitorOptions::CALL),",
+        choice: "Destination::Pid(pid) if BROKEN => pid.monitor_with(MonitorOptions {
+            alias: crate::process::AliasOf::Explicit,
+            ..MonitorOptions::CALL
+        }),
+        Destination::Pid(pid) => pid.monitor_with(MonitorOptions::CALL),",
+    },
+    Mutation {
+        name: "a server goes on when its parent has ended",
+        file: "server/run.rs",
+        rule: "if from == self.parent => {",
+        choice: "if !BROKEN && from == self.parent => {",
+    },
+    Mutation {
+        name: "a suspended process goes on",
+        file: "sys.rs",
+        rule: "            *suspended = true;",
+        choice: "            *suspended = !BROKEN;",
+    },
+    Mutation {
+        name: "what is postponed is lost",
+        file: "statem/queue.rs",
+        rule: "        self.postponed.extend(change.postponed);",
+        choice: "        self.postponed.extend(change.postponed.filter(|_| !BROKEN));",
+    },
+    Mutation {
+        name: "what was postponed comes back when the state is entered again",
+        file: "statem/run.rs",
+        rule: "let changes = enters && state.is_some();",
+        choice: "let changes = enters && (BROKEN || state.is_some());",
+    },
+    Mutation {
+        name: "a timeout of the state outlives it",
+        file: "statem/queue.rs",
+        rule: "            self.timers.remove(&Timer::State);",
+        choice: "            if !BROKEN {
+                self.timers.remove(&Timer::State);
+            }",
+    },
+    Mutation {
+        name: "a process that has ended keeps its keys",
+        file: "registry.rs",
+        rule: "            self.table.leave_all(down.from);",
+        choice: "            if !BROKEN {
+                self.table.leave_all(down.from);
             }",
     },
 ];

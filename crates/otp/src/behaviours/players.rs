@@ -27,6 +27,8 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 /// The modules that play in `erl`, that with `main` first.
 const MODULES: &[&str] = &[
     "behaviours",
+    "behaviour_groups",
+    "behaviour_machine",
     "behaviour_recorder",
     "behaviour_server",
     "behaviour_supervision",
