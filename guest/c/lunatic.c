@@ -1,8 +1,8 @@
 /* The library behind lunatic.h: the imports, the entry of spawned processes, bodies, calls.
  *
  * What must stay true: structures that the runtime reads have the layout of abi/process.md; the
- * only memory that is allocated unasked is the argument of a process, once. This is the one source to
- * compile: it includes the others. */
+ * only memory that is allocated unasked is the argument of a process, once. This is the one source
+ * to compile: it includes the others. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* for the clock of calls and of the supervisor */
 #endif
@@ -38,6 +38,8 @@ IMPORT("process", "config_set_max_memory") extern void host_config_memory(int64_
 IMPORT("process", "config_set_max_fuel") extern void host_config_fuel(int64_t, uint64_t);
 IMPORT("process", "config_set_can_spawn_processes")
 extern void host_config_may_spawn(int64_t, int32_t);
+IMPORT("process", "config_set_budget")
+extern int32_t host_config_budget(int64_t, int32_t, uint32_t, uint64_t, uint32_t, uint64_t *);
 IMPORT("process", "config_allow_network")
 extern int32_t host_config_network(int64_t, int32_t, const char *, size_t, uint64_t *);
 IMPORT("error", "drop") extern void host_error_drop(uint64_t);
@@ -277,6 +279,15 @@ void lunatic_config_fuel(int64_t config, uint64_t units) { host_config_fuel(conf
 
 void lunatic_config_may_spawn(int64_t config, bool may) { host_config_may_spawn(config, may); }
 
+bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
+                           uint32_t at_limit) {
+    uint64_t error = 0;
+    if (host_config_budget(config, subtree, kind, amount, at_limit, &error) == LUNATIC_OK)
+        return true;
+    host_error_drop(error);
+    return false;
+}
+
 bool lunatic_config_network(int64_t config, bool bind, const char *rule) {
     uint64_t error = 0;
     if (host_config_network(config, bind, rule, strlen(rule), &error) == LUNATIC_OK) return true;
@@ -511,3 +522,5 @@ lunatic_reader lunatic_ask(lunatic_pid server, const char *name, const lunatic_w
 
 #include "lunatic_supervisor.c"
 #include "lunatic_tcp.c"
+#include "lunatic_tls.c"
+#include "lunatic_udp.c"

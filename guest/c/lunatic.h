@@ -2,8 +2,8 @@
  * exit reasons, names, timers, configurations, and calls in the wire format of guest/wire.md.
  *
  * What must stay true: plain C99 without macros that compute, so that other languages can read it;
- * nothing but the argument of a process is allocated unasked; what comes in is read with bounds, and
- * never crashes the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an
+ * nothing but the argument of a process is allocated unasked; what comes in is read with bounds,
+ * and never crashes the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an
  * end mark. abi/process.md says what each function of the runtime does. */
 #ifndef LUNATIC_H
 #define LUNATIC_H
@@ -143,6 +143,19 @@ void lunatic_config_drop(int64_t config);
 void lunatic_config_memory(int64_t config, uint64_t bytes);
 void lunatic_config_fuel(int64_t config, uint64_t units);
 void lunatic_config_may_spawn(int64_t config, bool may);
+/* Kinds of budgets; abi/budgets.md says what each is counted in. */
+enum {
+    LUNATIC_MEMORY, LUNATIC_CPU_TIME, LUNATIC_CPU_RATE, LUNATIC_CHILDREN, LUNATIC_LIFETIME,
+    LUNATIC_MESSAGES_OUT, LUNATIC_MESSAGES_IN, LUNATIC_NETWORK_BYTES
+};
+
+/* What happens at the limit. */
+enum { LUNATIC_GIVE_ERROR, LUNATIC_WAIT, LUNATIC_END };
+
+/* For each process that is spawned with the configuration, or for its subtree. False, and the
+ * configuration is as it was, if that cannot happen at this limit. */
+bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
+                           uint32_t at_limit);
 /* A rule of abi/config.md; false if it is none. */
 bool lunatic_config_network(int64_t config, bool bind, const char *rule);
 

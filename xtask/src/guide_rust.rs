@@ -31,8 +31,16 @@ struct Built<'a> {
     /// Its source below the workspace, and what it contains.
     source: String,
     text: String,
-    /// What a page shows; none for the listings that are tests.
-    listing: Option<&'a Program>,
+    /// What the page shows.
+    shows: Shows<'a>,
+}
+
+enum Shows<'a> {
+    Outputs(&'a Program),
+    /// Nothing: so many listings are tests.
+    Tests(usize),
+    /// What the compiler says, among others.
+    Refusal(&'a str),
 }
 
 /// Builds and runs the listings of these pages. Gives what is wrong with them.
@@ -71,8 +79,14 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
     let mut programs = Vec::new();
     let mut tests = String::from("#![allow(unused)] fn main() {}");
     let stem = page.trim_end_matches(".md").replace(['-', '.'], "_");
-    let mut lines = 1;
+    let (mut lines, mut count) = (1, 0);
     for step in steps {
+        if let Step::Refused { line, text, words } = step {
+            let (binary, text) = (format!("guide_{stem}_{line}"), text.clone());
+            let source = format!("{binary}/src/main.rs");
+            let place = format!("docs/guide/{page}:{line}");
+            programs.push(Built { place, binary, source, text, shows: Shows::Refusal(words) });
+        }
         let Step::Program(listing) = step else { continue };
         let whole = listing.text.contains("fn main(");
         if whole || listing.stdout.is_some() {
@@ -83,9 +97,10 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
             };
             let source = format!("{binary}/src/main.rs");
             let place = format!("docs/guide/{page}:{}", listing.line);
-            programs.push(Built { place, binary, source, text, listing: Some(listing) });
+            programs.push(Built { place, binary, source, text, shows: Shows::Outputs(listing) });
             continue;
         }
+        count += 1;
         let line = listing.line;
         tests.push_str(&"\n".repeat(line - lines));
         // What `#[lunatic::test]` makes of a function, in one line.
@@ -98,27 +113,37 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
         .expect("a string grows");
         lines = line + 1 + listing.text.lines().count();
     }
-    if lines > 1 {
+    if count > 0 {
         let (binary, source) = (format!("guide_{stem}"), format!("{page}.rs"));
         let place = format!("docs/guide/{page}");
-        programs.push(Built { place, binary, source, text: tests, listing: None });
+        let shows = Shows::Tests(count);
+        programs.push(Built { place, binary, source, text: tests, shows });
     }
     programs
 }
 
+/// The generated workspace.
+fn workspace() -> PathBuf {
+    target_dir().join("tmp/guide/listings")
+}
+
 fn build(programs: &[Built<'_>]) -> Result<()> {
-    let folder = target_dir().join("tmp/guide/listings");
+    let folder = workspace();
     let library = root().join("guest/rust");
     let mut manifest = format!(
         "[package]\nname = \"guide\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [dependencies]\nlog = \"0.4\"\nlunatic = {{ path = {:?} }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\n\
          [lints.rust]\nwarnings = \"deny\"\n\n\
+         [features]\nrefused = []\n\n\
          [profile.dev.package.guide]\ndebug = false\n\n[workspace]\n",
         library.join("lunatic")
     );
-    for Built { binary, source, text, .. } in programs {
+    for Built { binary, source, text, shows, .. } in programs {
         write!(manifest, "\n[[bin]]\nname = {binary:?}\npath = {source:?}\n")?;
+        if let Shows::Refusal(_) = shows {
+            manifest.push_str("required-features = [\"refused\"]\n");
+        }
         write_changed(&folder.join(source), text)?;
     }
     write_changed(&folder.join("Cargo.toml"), &manifest)?;
@@ -149,22 +174,45 @@ fn module(binary: &str) -> PathBuf {
 
 /// Runs one program; gives what is wrong with it, if anything.
 fn run_one(lunatic: &Path, program: &Built<'_>) -> Result<Option<String>> {
+    if let Shows::Refusal(words) = program.shows {
+        return refused(program, words);
+    }
     let mut run = Command::new(lunatic);
     run.current_dir(target_dir().join("tmp/guide"));
-    run.arg(if program.listing.is_some() { "run" } else { "test" }).arg(module(&program.binary));
+    let command = if let Shows::Tests(_) = program.shows { "test" } else { "run" };
+    run.arg(command).arg(module(&program.binary));
     let mut finished = shell::run_limited(&mut run, LIMIT)?;
     // A reader has it in a project of its own.
     let place = &program.source;
     for output in [&mut finished.stdout, &mut finished.stderr] {
         *output = output.replace(place.as_str(), "src/main.rs");
     }
-    let wrong = match program.listing {
-        Some(listing) => differences(listing, &finished),
-        None if finished.success() => None,
-        None => Some(format!("{}{}", finished.stdout, finished.stderr)),
+    let wrong = match program.shows {
+        Shows::Outputs(listing) => differences(listing, &finished),
+        Shows::Tests(count) => {
+            let all = finished.stdout.contains(&format!("test result: ok. {count} passed; 0 "));
+            let printed =
+                || format!("not all {count} passed\n{}{}", finished.stdout, finished.stderr);
+            (!all).then(printed)
+        }
+        Shows::Refusal(_) => unreachable!("it was not built"),
     };
     let command = shell::printable(&run);
     Ok(wrong.map(|wrong| format!("{}\n  to see it alone: {command}\n{wrong}", program.place)))
+}
+
+/// Compiles what the compiler is to refuse; gives what is wrong with that, if anything.
+fn refused(program: &Built<'_>, words: &str) -> Result<Option<String>> {
+    let mut build = guest_cargo(&workspace());
+    build.args(["build", "--quiet", "--features", "refused", "--target", WASM_TARGET]);
+    build.args(["--bin", &program.binary]);
+    let finished = shell::run_limited(&mut build, LIMIT * 5)?;
+    let said = words.lines().all(|line| finished.stderr.contains(line));
+    let as_shown = !finished.success() && !words.is_empty() && said;
+    Ok((!as_shown).then(|| {
+        let unlike = unlike("the compiler", words, &finished.stderr);
+        format!("{}\n{}\n{unlike}", program.place, finished.ending())
+    }))
 }
 
 fn differences(listing: &Program, finished: &Finished) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The seam between the command and the rooms below: every use of the engine and of the WASI
 //! layer stands in this file, translated into values of the command's own. Figures alone are
-//! translated elsewhere, straight into text (`metrics/figures.rs`), and redirections into providers
-//! (`redirect.rs`).
+//! translated elsewhere, straight into text (`metrics/figures.rs`), and what redirections need of
+//! the outside (`redirect.rs`).
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
 //! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
@@ -25,7 +25,7 @@ pub use lunatic_model::{Access, NetworkRights, NetworkRule, Redirection};
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
-use crate::redirect::{self, Sinks};
+use crate::redirect::{SECRETS, Sinks};
 use crate::report::{self, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -127,6 +127,8 @@ pub struct Node {
     /// do is to end this program, which ends them anyway.
     runtime: &'static engine::Runtime,
     root_reported: Arc<AtomicBool>,
+    /// Those that programs have chosen.
+    sinks: Sinks,
 }
 
 impl Node {
@@ -147,9 +149,12 @@ impl Node {
             limits.set(name, *value);
         }
         let workers = options.workers;
-        let options = engine::Options { workers, cache, limits, observer, look_up: None };
+        let sinks = Sinks::default();
+        let outside: Option<Arc<dyn engine::Outside>> = Some(Arc::new(sinks.clone()));
+        let look_up = None;
+        let options = engine::Options { workers, cache, limits, observer, look_up, outside };
         match engine::Runtime::new(options) {
-            Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
+            Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported, sinks }),
             Err(error) => Err(CliError::failure("the node cannot start").because(&error)),
         }
     }
@@ -175,6 +180,7 @@ impl Node {
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
         let mut config = engine::ProcessConfig::root(guest.wasi.clone())
+            .with_redirected(guest.redirected.clone())
             .with_network(guest.network.clone())
             .with_limits(guest.limits)
             .with_budgets(guest.budgets.clone());
@@ -191,6 +197,11 @@ impl Node {
     /// All figures, as a text for Prometheus. Looks at every process, so it takes a while.
     pub fn metrics(&self) -> String {
         metrics::text(&self.runtime.figures(), &self.runtime.metrics())
+    }
+
+    /// Sends what still waits in sinks that programs have chosen, as [`Guest::finish`] does.
+    pub async fn finish(&self, time_max: Duration) -> Vec<String> {
+        self.sinks.finish(time_max).await
     }
 
     /// Whether a report about the first process of this node was printed.
@@ -240,6 +251,7 @@ pub struct Guest {
     limits: Limits,
     budgets: Budgets,
     capture: Option<Capture>,
+    redirected: Option<Arc<engine::Redirected>>,
     sinks: Sinks,
     audit: Option<engine::Audit>,
 }
@@ -263,7 +275,7 @@ impl Guest {
         config.set_stdin(stdio::stdin());
         config.set_stdout(stdio::stdout());
         config.set_stderr(stdio::stderr());
-        let sinks = redirect::apply(&spec.redirections, &mut config)?;
+        let (sinks, redirected) = redirected(&spec.redirections, &mut config)?;
         let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
         for (name, value) in &spec.limits {
             limits.set(name, *value);
@@ -272,8 +284,8 @@ impl Guest {
             }
         }
         let network = spec.network.clone();
-        let (capture, audit) = (None, None);
-        Ok(Guest { wasi: config, network, limits, budgets, capture, sinks, audit })
+        let (wasi, capture, audit) = (config, None, None);
+        Ok(Guest { wasi, network, limits, budgets, capture, redirected, sinks, audit })
     }
 
     /// The same with somebody who hears of its calls.
@@ -304,6 +316,27 @@ impl Guest {
         guest.capture = Some(capture);
         guest
     }
+}
+
+/// Applies redirections in order: of two for the same thing, the later one counts.
+fn redirected(
+    redirections: &[Redirection],
+    config: &mut wasi::WasiConfig,
+) -> Result<(Sinks, Option<Arc<engine::Redirected>>), CliError> {
+    let sinks = Sinks::default();
+    let unusable = |why: &str| CliError::usage(format!("what --redirect says is refused: {why}"));
+    for secret in SECRETS {
+        let secret = wasi::Replacement::Variable(secret.to_owned(), None);
+        config.replace(&secret).map_err(|error| unusable(&error.to_string()))?;
+    }
+    if redirections.is_empty() {
+        return Ok((sinks, None));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| {
+        CliError::failure("the operating system refuses what waiting needs").because(&error)
+    })?;
+    let redirected = runtime.block_on(engine::redirect_root(redirections, config, &sinks));
+    Ok((sinks, redirected.map_err(|why| unusable(&why))?))
 }
 
 fn open(preopen: &Preopen) -> Result<wasi::Preopen, CliError> {
@@ -381,6 +414,7 @@ fn failure(report: &ExitReport) -> Failure {
     Failure {
         pid: report.pid.to_string(),
         names: report.names.iter().map(|name| name.to_string()).collect(),
+        label: report.label.as_deref().map(str::to_owned),
         entry: report.entry.to_string(),
         reason: report.reason.to_string(),
         frames: frames(&report.reason),
@@ -423,13 +457,16 @@ mod tests {
         let report = ExitReport {
             pid: pid(7),
             names: vec!["worker".into()],
+            label: Some("for order 12".into()),
             entry: "go".into(),
             reason: ExitReason::Trap(Arc::new(trap)),
             links: vec![(pid(8), LinkOutcome::Died), (pid(9), LinkOutcome::Told)],
             links_unlisted: 4,
         };
         let text = failure(&report).text();
-        for part in ["<0.7>", "worker", "go", "unreachable", "0: f", "<0.8>", "<0.9>"] {
+        for part in
+            ["<0.7>", "worker", "for order 12", "go", "unreachable", "0: f", "<0.8>", "<0.9>"]
+        {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         assert!(text.contains("4 more"));

@@ -14,6 +14,7 @@ use crate::artifact::ModuleError;
 use crate::audit;
 use crate::config::ProcessConfig;
 use crate::exit;
+use crate::hibernate::{self, Hibernation};
 use crate::module::Module;
 use crate::runtime::Shared;
 use crate::state::State;
@@ -87,6 +88,9 @@ pub(crate) async fn spawn(
     })?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
+    if let Some(redirected) = &config.redirected {
+        runtime.wiring.enter(process.pid(), &redirected.targets());
+    }
     let audit = config.audit.clone();
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));
@@ -135,11 +139,17 @@ async fn run(
     {
         return ExitReason::Error(text.into());
     }
-    exit::reason(result)
+    match result {
+        // Boxed, so that the others' future is not larger for it.
+        Err(error) if error.is::<Hibernation>() => {
+            Box::pin(hibernate::go_on(store, instance, error)).await
+        }
+        result => exit::reason(result),
+    }
 }
 
 /// What is wrong with the type of an entry function, if anything.
-fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
+pub(crate) fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
     if ty.results().len() > 0 {
         return Some(format!("the function `{entry}` gives results, which nobody would read"));
     }

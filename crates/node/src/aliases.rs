@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use lunatic_model::{AliasMode, Pid, Ref};
+use lunatic_model::{AliasMode, Delivery, ExitReason, Pid, Ref};
 
 use crate::environment::SerialHasher;
 use crate::lock;
@@ -88,6 +88,21 @@ impl Process {
             environment.aliases().insert(reference, self.pid(), mode.ends_with_monitor());
         }
         reference
+    }
+
+    /// Sends an exit signal through an alias; through one that is not active it vanishes. With
+    /// `priority` a trapped one goes before ordinary messages, if the alias takes such.
+    pub fn exit_alias(self: &Arc<Self>, reference: Ref, reason: ExitReason, priority: bool) {
+        let environment = self.environment();
+        let Some(owner) = environment.aliases().owner(reference) else { return };
+        // In its start section a process is not in the table yet.
+        let own = || (owner == self.pid()).then(|| self.clone());
+        let Some(owner) = own().or_else(|| environment.find(owner)) else { return };
+        let done =
+            owner.with_state(|state| state.exit_by_alias(reference, self.pid(), reason, priority));
+        if let Some(Delivery::Wake) = done {
+            owner.wake_by_ref();
+        }
     }
 
     /// Ends an alias of this process: what is sent to it from now on is dropped. False if it was

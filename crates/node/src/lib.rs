@@ -13,6 +13,7 @@
 
 mod account;
 mod aliases;
+mod ask;
 mod deadline;
 mod environment;
 mod exit;
@@ -26,6 +27,7 @@ mod send;
 mod timers;
 
 pub use account::{Account, AccountUsage, Charged, OverBudget};
+pub use ask::Unanswered;
 pub use deadline::Destination;
 pub use environment::{Bonds, Environment, SpawnError};
 pub use exit::{ExitReport, Observer};

@@ -262,7 +262,7 @@ impl<'a> InLine<'a> {
         let environment = self.sender.environment();
         let sender = self.sender.pid();
         let (receiver, alias) = match self.to {
-            Destination::Process(to) => (to, None),
+            Destination::Process(to) | Destination::Redirected(to) => (to, None),
             Destination::Alias { reference, priority } => {
                 let Some(owner) = environment.aliases().owner(reference) else {
                     environment.count_message(false);

@@ -8,10 +8,12 @@
 mod bonds;
 mod budgets;
 mod distributed;
+mod entry;
 mod error;
 mod exit;
 mod flags;
-mod identity;
+mod hibernate;
+pub(crate) mod identity;
 mod info;
 pub(crate) mod legacy;
 mod message;
@@ -21,6 +23,7 @@ mod networking;
 mod process;
 mod reason;
 mod receive;
+mod redirect;
 mod registry;
 mod send;
 mod spawn;
@@ -34,6 +37,8 @@ mod wasi_config;
 use std::sync::Arc;
 
 use wasmtime::{Caller, Engine, Linker, Result};
+
+pub(crate) use wasi_config::containing;
 
 use crate::memory;
 use crate::state::State;
@@ -53,9 +58,11 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     networking::link(&mut linker)?;
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
+    redirect::link(&mut linker)?;
     bonds::link(&mut linker)?;
     exit::link(&mut linker)?;
     flags::link(&mut linker)?;
+    hibernate::link(&mut linker)?;
     info::link(&mut linker)?;
     spawn::link(&mut linker)?;
     receive::link(&mut linker)?;

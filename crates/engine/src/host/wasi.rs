@@ -9,6 +9,7 @@ use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
 
 use crate::exit::HostExit;
 use crate::memory;
+use crate::redirect::ask::on_behalf_of;
 use crate::state::State;
 
 const NAMESPACE: &str = "wasi_snapshot_preview1";
@@ -54,6 +55,7 @@ macro_rules! link_calls {
             NAMESPACE,
             stringify!($name),
             |mut caller: Caller<'_, State>, $($arg: $ty),*| -> Result<i32> {
+                caller.data_mut().catch_up();
                 result(call::$name(&mut Host(&mut caller), $($arg),*))
             },
         )?;
@@ -67,7 +69,9 @@ macro_rules! link_waiting_calls {
             stringify!($name),
             |mut caller: Caller<'_, State>, ($($arg,)*): ($($ty,)*)| {
                 Box::new(async move {
-                    result(call::$name(&mut Host(&mut caller), $($arg),*).await)
+                    caller.data_mut().catch_up();
+                    let asks = caller.data().asks();
+                    result(on_behalf_of(asks, call::$name(&mut Host(&mut caller), $($arg),*)).await)
                 })
             },
         )?;

@@ -227,6 +227,10 @@ lunatic::process config_deny_network i64 ->
 lunatic::process config_allow_resolve i64 i32 ->
 lunatic::process config_set_budget i64 i32 i32 i64 i32 i32 -> i32
 lunatic::process account i64 i64 i32 i32 i32 -> i32
+lunatic::process config_redirect i64 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::process config_redirect_to_process i64 i32 i32 i64 i64 i64 i32 i32 -> i32
+lunatic::process redirect i64 i64 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::process redirect_to_process i64 i64 i32 i32 i64 i64 i64 i32 i32 -> i32
 lunatic::message push_tls_listener i64 -> i64
 lunatic::message take_tls_listener i64 -> i64
 lunatic::networking tls_bind_with i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32
@@ -241,7 +245,9 @@ lunatic::process processes i32 i32 -> i32
 lunatic::process info i64 i64 i32 i32 -> i32
 lunatic::process spawn_with i32 i32 i32 -> i32
 lunatic::process exit i64 i64 i32 i32 i32 ->
+lunatic::process exit_alias i64 i64 i32 i32 i32 i32 ->
 lunatic::process exit_self i32 i32 i32 ->
+lunatic::process hibernate i32 i32 i32 i32 i32 -> i32
 lunatic::process link_pid i64 i64 i64 i32 ->
 lunatic::process unlink_pid i64 i64 ->
 lunatic::process monitor_pid i64 i64 i32 i32 ->

@@ -1,5 +1,7 @@
 /* A chat over TCP, server and guest: `chat` of examples/languages/README.md.
  *
+ * Run it: `lunatic run chat.c serve 127.0.0.1:4000`; a guest is `talk 127.0.0.1:4000 a hello`.
+ *
  * What must stay true: the room alone decides the order in which all hear; nothing that a guest
  * does or fails to do makes the room wait. A guest is a process that reads and one that writes,
  * linked with each other, so that both end together. */

@@ -1,5 +1,7 @@
 /* A number in a process, and a client: `counter` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/counter/c/counter.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page, so that clients and servers in other
  * languages can be on the other side. */
 #include "lunatic.h"

@@ -1,5 +1,7 @@
 /* A pool of supervised workers, and a client: `pool` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/pool/c/pool.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page; a number is in the queue, with one worker,
  * or given out as a result, and never in two of these places. */
 #include "lunatic_supervisor.h"

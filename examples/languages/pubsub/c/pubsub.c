@@ -1,5 +1,7 @@
 /* A broker, subscribers and a publisher: `pubsub` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/pubsub/c/pubsub.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page; topics are kept in the order of their
  * names; the broker watches a subscriber as long as it has a topic, with one monitor. */
 #include "lunatic.h"
