@@ -1,7 +1,7 @@
 //! A running `erl` with modules of `erl/`, which talks in frames.
 //!
-//! What must stay true: what has not come after [`WATCHDOG`] never will, and is an error; `erl` ends
-//! with the value.
+//! What must stay true: what has not come after [`WATCHDOG`] never will, and is an error; `erl`
+//! ends with the value.
 
 use std::io::{self, Read, Write};
 use std::path::Path;

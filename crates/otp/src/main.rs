@@ -3,8 +3,9 @@
 //!
 //! Each scenario is played [`RUNS`] times on each runner; then N generated programs are, the first
 //! of them made from S; then behaviour scenarios, and as many generated ones, are played with OTP's
-//! behaviours and with the Rust library for guests; then so many signals are exchanged by native bodies that are killed at
-//! random. The status is 0 only if everything agreed, and if `erl` was there to ask.
+//! behaviours and with the Rust library for guests; then so many signals are exchanged by native
+//! bodies that are killed at random. The status is 0 only if everything agreed, and if `erl` was
+//! there to ask.
 
 #![forbid(unsafe_code)]
 
