@@ -204,8 +204,7 @@ impl State {
         let config = ProcessConfig { wasi, redirected, ..ProcessConfig::clone(&self.config) };
         self.config = Arc::new(config);
         if let Some(tables) = &mut self.tables {
-            // Children get what this process has now.
-            tables.configs.each(|draft| draft.built = None);
+            tables.config_changed();
         }
     }
 

@@ -135,11 +135,7 @@ pub const ROWS: [Row; 64] = [
         "persistent terms, atomics, counters",
         NotApplicable("processes share no memory: what is constant is in the module or a message"),
     ),
-    row(
-        62,
-        "ports belong to their owner and close with it",
-        Tested("crates/engine/tests/faults/main.rs"),
-    ),
+    row(62, "ports belong to their owner and close with it", Kept),
     row(
         63,
         "who is killed inside native code is dead for others at once",

@@ -110,6 +110,7 @@ fn place(
     caller: &mut Caller<'_, State>,
     (pointer, length): (i32, i32),
 ) -> Result<std::result::Result<Place, String>> {
+    caller.data_mut().catch_up();
     let (memory, state) = split(caller)?;
     let path = text(memory, pointer, length)?;
     if path.len() > PATH_BYTES_MAX {
