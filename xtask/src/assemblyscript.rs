@@ -21,7 +21,7 @@ const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 /// The goal for a program that says hello from another process.
 const HELLO_BYTES_MAX: u64 = 30 << 10;
 /// Pages of 4 KiB that a waiting process has written to.
-const WAITING_PAGES_MAX: u32 = 5;
+const WAITING_PAGES_MAX: u32 = 4;
 
 /// How long one program may take.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -13,6 +13,8 @@
 //! * every runner plays exactly the steps that are written, and writes down what it saw.
 #![forbid(unsafe_code)]
 
+mod beam;
+pub mod behaviours;
 pub mod board;
 pub mod campaign;
 mod causes;
@@ -22,6 +24,8 @@ pub mod erl;
 pub mod generator;
 pub mod mutation;
 pub mod native;
+mod native_sockets;
+mod pause;
 pub mod program;
 pub mod rows;
 pub mod scenarios;

@@ -50,6 +50,7 @@ const ASSEMBLY_SCRIPT: Template = Template {
     files: &[
         file!("assemblyscript", "package.json"),
         file!("assemblyscript", "asconfig.json"),
+        file!("assemblyscript", "tsconfig.json"),
         file!("assemblyscript", ".gitignore"),
         file!("assemblyscript", "main.ts"),
     ],

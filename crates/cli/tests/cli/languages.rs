@@ -185,6 +185,7 @@ fn a_single_file_in_c_has_the_library_at_hand() {
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("alive\n", ""));
 }
 
+/// That such a project runs is seen by `cargo xtask guide`, since npm asks its registry.
 #[test]
 fn a_new_project_in_assemblyscript_says_what_it_needs() {
     let sandbox = Sandbox::new();

@@ -28,8 +28,8 @@
 //! * [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program
 //!   that start and stop in order; [`sys`]: what all behaviours understand.
 //! * [`registry`]: keys and groups; [`task`]: functions whose result is waited for.
-//! * [`Config`]: what a child may do, and [`budget`]: how much of it. [`Module`]: code in other
-//!   languages.
+//! * [`Config`]: what a child may do, [`budget`]: how much of it, and [`redirect`]: where it
+//!   leads. [`Module`]: code in other languages.
 //! * [`logger`], [`mod@panic`]: what people see: the facades `log` and (a feature) `tracing`.
 //! * [`message`] and [`abi`]: what all of this is built on.
 //!
@@ -60,6 +60,7 @@ pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod redirect;
 pub mod registry;
 pub mod server;
 #[cfg(feature = "tracing")]
