@@ -11,6 +11,7 @@ mod guest;
 mod library;
 mod metrics;
 mod os_signal;
+mod policy;
 mod progress;
 mod project;
 mod redirect;

@@ -77,6 +77,51 @@ impl Failure {
     }
 }
 
+/// A right that a process lacked.
+#[derive(Clone, Debug, Default)]
+pub struct Denied {
+    /// The process.
+    pub pid: String,
+    /// The function that it started in.
+    pub entry: String,
+    /// The kind of right.
+    pub right: &'static str,
+    /// What would have allowed it.
+    pub grant: String,
+    /// What it tried first.
+    pub tried: String,
+    /// How often in all, when it has ended.
+    pub in_all: Option<u64>,
+}
+
+impl Denied {
+    /// The report, one line.
+    pub fn text(&self) -> String {
+        let (pid, entry) = (&self.pid, printable(&self.entry));
+        let (grant, tried) = (printable(&self.grant), printable(&self.tried));
+        match self.in_all {
+            None => {
+                let flags: Vec<_> =
+                    grant.split(' ').map(|right| format!("--allow '{right}'")).collect();
+                format!(
+                    "process {pid} (entry {entry}) was denied: {tried}; it lacks `{grant}` (grant \
+                     it by {}, or config_allow where it is spawned)\n",
+                    flags.join(" ")
+                )
+            }
+            Some(count) => format!(
+                "process {pid} (entry {entry}) was denied `{}` {} times\n",
+                self.right,
+                grouped(count)
+            ),
+        }
+    }
+
+    fn kind(&self) -> String {
+        format!("`{}` (entry {})", self.right, printable(&self.entry))
+    }
+}
+
 /// Adds a backtrace to a text, bounded, or nothing where there is none.
 pub fn push_frames(text: &mut String, frames: &[String]) {
     let mut title = "trace";
@@ -146,27 +191,27 @@ impl Throttle {
         false
     }
 
-    /// Closes the window and says what was left out of it. The next failure opens a new one.
-    fn close(&mut self) -> String {
+    /// Closes the window and says what was left out of it. The next event opens a new one.
+    fn close(&mut self, happened: &str) -> String {
         let mut text = String::new();
         let mut kinds: Vec<_> = self.seen.drain().collect();
         kinds.sort();
         for (kind, seen) in kinds {
             if let Some(more) = seen.checked_sub(SAME_KIND_MAX).filter(|more| *more > 0) {
-                let _ = writeln!(text, "{} like this: {kind}", more_processes(more));
+                let _ = writeln!(text, "{} like this: {kind}", more_processes(more, happened));
             }
         }
         if self.others > 0 {
-            let _ = writeln!(text, "{} in other ways", more_processes(self.others));
+            let _ = writeln!(text, "{} in other ways", more_processes(self.others, happened));
         }
         *self = Throttle::default();
         text
     }
 }
 
-fn more_processes(count: u64) -> String {
+fn more_processes(count: u64, happened: &str) -> String {
     let noun = if count == 1 { "process" } else { "processes" };
-    format!("… and {} more {noun} failed", grouped(count))
+    format!("… and {} more {noun} {happened}", grouped(count))
 }
 
 /// A number with its digits in groups of three.
@@ -195,6 +240,7 @@ pub struct Reporter {
 
 struct Shared {
     throttle: Mutex<Throttle>,
+    denials: Mutex<Throttle>,
     lines: Mutex<Option<Sender<Line>>>,
     printer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -205,11 +251,12 @@ impl Reporter {
         let (sender, lines) = mpsc::channel();
         let shared = Arc::new(Shared {
             throttle: Mutex::default(),
+            denials: Mutex::default(),
             lines: Mutex::new(Some(sender)),
             printer: Mutex::new(None),
         });
         let weak = Arc::downgrade(&shared);
-        let close = move || weak.upgrade().map(|shared| shared.throttle().close());
+        let close = move || weak.upgrade().map(|shared| shared.close());
         let printer = std::thread::Builder::new()
             .name("reports".into())
             .spawn(move || print_all(&lines, || close().unwrap_or_default()))?;
@@ -219,9 +266,18 @@ impl Reporter {
 
     /// Prints the report of a failure, or counts it in a storm. Never waits for the terminal.
     pub fn failed(&self, failure: &Failure) {
+        self.report(&self.shared.throttle, &failure.kind(), || failure.text());
+    }
+
+    /// The same for a right that a process lacked.
+    pub fn denied(&self, denied: &Denied) {
+        self.report(&self.shared.denials, &denied.kind(), || denied.text());
+    }
+
+    fn report(&self, throttle: &Mutex<Throttle>, kind: &str, text: impl FnOnce() -> String) {
         let (opened, admitted) = {
-            let mut throttle = self.shared.throttle();
-            (!throttle.open, throttle.admits(&failure.kind()))
+            let mut throttle = lock(throttle);
+            (!throttle.open, throttle.admits(kind))
         };
         if let Some(lines) = &*lock(&self.shared.lines) {
             // The thread lives until the sender goes, so a send can only fail while it unwinds.
@@ -229,7 +285,7 @@ impl Reporter {
                 let _ = lines.send(Line::WindowOpened(Instant::now()));
             }
             if admitted {
-                let _ = lines.send(Line::Print(failure.text()));
+                let _ = lines.send(Line::Print(text()));
             }
         }
     }
@@ -244,8 +300,8 @@ impl Reporter {
 }
 
 impl Shared {
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        lock(&self.throttle)
+    fn close(&self) -> String {
+        lock(&self.throttle).close("failed") + &lock(&self.denials).close("were denied")
     }
 }
 

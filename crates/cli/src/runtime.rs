@@ -15,18 +15,22 @@ use std::time::Duration;
 
 use lunatic_engine as engine;
 use lunatic_model::{Budgeted, Budgets, ExitReason, Limits, LinkOutcome, NodeLimits, Scope};
-use lunatic_node::{ExitReport, Observer};
+use lunatic_node::{Denial, ExitReport, Observer};
 use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 // Values already: the command adds nothing to them.
-pub use lunatic_model::{Access, NetworkRights, NetworkRule, Redirection};
+pub use lunatic_model::{
+    Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights,
+};
+pub use lunatic_wasi::Access as FileAccess;
 
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
+use crate::policy::BudgetLine;
 use crate::redirect::{self, Sinks};
-use crate::report::{self, Failure, Reporter, printable};
+use crate::report::{self, Denied, Failure, Reporter, printable};
 use crate::target::shown;
 
 /// Bytes of a test's output that are kept, as much from its beginning as from its end.
@@ -175,9 +179,9 @@ impl Node {
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
         let config = engine::ProcessConfig::root(guest.wasi.clone())
-            .with_network(guest.network.clone())
             .with_limits(guest.limits)
-            .with_budgets(guest.budgets.clone());
+            .with_budgets(guest.budgets.clone())
+            .confined(guest.grant.clone());
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -235,7 +239,7 @@ impl Program {
 #[derive(Clone)]
 pub struct Guest {
     wasi: wasi::WasiConfig,
-    network: NetworkRights,
+    grant: Grant,
     limits: Limits,
     budgets: Budgets,
     capture: Option<Capture>,
@@ -263,14 +267,18 @@ impl Guest {
         config.set_stderr(stdio::stderr());
         let sinks = redirect::apply(&spec.redirections, &mut config)?;
         let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
+        for BudgetLine { scope, kind, amount, at_limit } in &spec.budgets {
+            // Whoever read it has looked whether the kind can have that.
+            budgets.of(*scope).set(*kind, *amount, *at_limit);
+        }
         for (name, value) in &spec.limits {
             limits.set(name, *value);
             if let Some((scope, kind)) = Budgeted::from_limit(name) {
                 budgets.of(scope).set(kind, *value, kind.usual_policy());
             }
         }
-        let network = spec.network.clone();
-        Ok(Guest { wasi: config, network, limits, budgets, capture: None, sinks })
+        let grant = spec.grant.clone();
+        Ok(Guest { wasi: config, grant, limits, budgets, capture: None, sinks })
     }
 
     /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence
@@ -303,7 +311,7 @@ fn open(preopen: &Preopen) -> Result<wasi::Preopen, CliError> {
             .because(&error)
             .hint("check --dir; --no-default-dir leaves out the current directory")
     })?;
-    wasi::Preopen::new(&preopen.guest, directory, wasi::Access::FULL).map_err(|error| {
+    wasi::Preopen::new(&preopen.guest, directory, preopen.access).map_err(|error| {
         CliError::usage(format!("the directory `{shown}` cannot be given to the guest"))
             .because(&error)
     })
@@ -354,6 +362,17 @@ impl Observer for Reports {
             }
         }
         self.reporter.failed(&failure(report));
+    }
+
+    fn denied(&self, denial: &Denial) {
+        self.reporter.denied(&Denied {
+            pid: denial.pid.to_string(),
+            entry: denial.entry.to_string(),
+            right: denial.right,
+            grant: denial.grant.clone(),
+            tried: denial.tried.clone(),
+            in_all: denial.ended.then_some(denial.count),
+        });
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
+use lunatic_model::{Budgets, Grant, Limits, NetworkRights, Reach, Rights};
 use lunatic_wasi::WasiConfig;
+
+use crate::refused;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
 /// only be equal or narrower.
@@ -11,6 +13,8 @@ use lunatic_wasi::WasiConfig;
 pub struct ProcessConfig {
     /// What it may do.
     pub rights: Rights,
+    /// Which processes it reaches.
+    pub reach: Reach,
     /// Which addresses it may use, and whether it may look up names.
     pub network: NetworkRights,
     /// Its bounds.
@@ -26,6 +30,7 @@ impl ProcessConfig {
     pub fn root(wasi: WasiConfig) -> ProcessConfig {
         ProcessConfig {
             rights: Rights::ALL,
+            reach: Reach::WHOLE,
             network: NetworkRights::ALL,
             limits: Arc::default(),
             budgets: Budgets::default(),
@@ -43,6 +48,21 @@ impl ProcessConfig {
     #[must_use]
     pub fn with_budgets(self, budgets: Budgets) -> ProcessConfig {
         ProcessConfig { budgets, ..self }
+    }
+
+    /// The same with the rights of this grant, which it must have had. What is not in it is taken out
+    /// of its view of the world, too.
+    #[must_use]
+    pub fn confined(self, grant: Grant) -> ProcessConfig {
+        let Grant { rights, reach, network } = grant;
+        let mut config = ProcessConfig { rights, reach, network, ..self };
+        refused::confine(&mut config.wasi, rights);
+        config
+    }
+
+    /// What it may do by itself.
+    pub fn grant(&self) -> Grant {
+        Grant { rights: self.rights, reach: self.reach, network: self.network.clone() }
     }
 
     /// The same with other network rights.

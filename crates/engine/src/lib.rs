@@ -24,6 +24,7 @@ mod memory;
 mod module;
 mod net;
 mod prompt;
+mod refused;
 mod runtime;
 mod slab;
 mod state;
@@ -41,7 +42,8 @@ pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 
 pub use lunatic_model::{
-    Access, Budget, Budgeted, Budgets, ExitReason, Frame, Limits, LinkOutcome, NetworkRights,
-    NetworkRule, NodeLimits, Pid, Rights, Trap,
+    Access, Budget, Budgeted, Budgets, Deed, ExitReason, Extent, FileDeed, Frame, Grant, GrantError,
+    Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Permit, Pid, Reach, Right, Rights,
+    Trap,
 };
-pub use lunatic_node::{Environment, ExitReport, Observer};
+pub use lunatic_node::{Denial, Environment, ExitReport, Observer};

@@ -14,9 +14,11 @@
 mod account;
 mod aliases;
 mod deadline;
+mod denials;
 mod environment;
 mod exit;
 mod figures;
+mod lineage;
 mod names;
 mod node;
 mod process;
@@ -27,9 +29,11 @@ mod timers;
 
 pub use account::{Account, AccountUsage, Charged, OverBudget};
 pub use deadline::Destination;
-pub use environment::{Bonds, Environment, SpawnError};
+pub use denials::{Denial, missing};
+pub use environment::{Bonds, Environment, SpawnError, Terms};
 pub use exit::{ExitReport, Observer};
 pub use figures::{Ends, Figures, Mailboxes};
+pub use lineage::Handed;
 pub use names::{Claim, RegisterError, Reservation};
 pub use node::{Node, NodeOptions, StartError, Usage};
 pub use process::{Body, Info, Process, Status, SuspendError};

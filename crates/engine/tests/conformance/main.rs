@@ -38,6 +38,8 @@ mod patterns;
 mod process;
 mod receive;
 mod registry;
+mod rights;
+mod rights_tree;
 mod send;
 mod smoke;
 mod spawn;
