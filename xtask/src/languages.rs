@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::served::empty_folder;
 use crate::workspace::{Profile, WASM_TARGET, guest_cargo, guests_dir, lunatic, root};
 use crate::{c_guests, shell};
 
@@ -42,32 +41,7 @@ pub fn run_all(profile: Profile) -> Result<()> {
     let languages: Vec<_> = counters.iter().map(|(language, _)| *language).collect();
     let answers = block("counter")?;
     let (answers, _) = answers.split_once("counter has ended").context("the last line")?;
-    expect(&lunatic, &module("mix"), &args, &mixed(&languages, answers))?;
-    newcomer(&lunatic)
-}
-
-/// From `lunatic new` over an edit to run and test, in Rust. The tests of the command do the same
-/// in C, which needs no registry.
-fn newcomer(lunatic: &Path) -> Result<()> {
-    let folder = empty_folder("newcomer")?;
-    let command = |args: &[&str]| {
-        let mut command = Command::new(lunatic);
-        command.current_dir(&folder).args(args).env("CARGO_TARGET_DIR", guests_dir());
-        command
-    };
-    shell::run(&mut command(&["new", "hello"]))?;
-    let said = shell::output(&mut command(&["run", "hello"]))?;
-    ensure!(said == "Hello world, from another process!\n", "it says {said:?}");
-    let main = folder.join("hello/src/main.rs");
-    let text = fs::read_to_string(&main)?.replace("another process!", "far away!");
-    fs::write(&main, text)?;
-    let said = shell::output(&mut command(&["run", "hello"]))?;
-    ensure!(said == "Hello world, from far away!\n", "after the edit it says {said:?}");
-    let said = shell::output(&mut command(&["test", "hello"]))?;
-    let passed = "\nrunning 1 test\ntest hello::tests::a_process_greets ... ok\n\ntest result: ok. 1 \
-                  passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in ";
-    ensure!(said.starts_with(passed), "the test says {said}");
-    Ok(fs::remove_dir_all(folder)?)
+    expect(&lunatic, &module("mix"), &args, &mixed(&languages, answers))
 }
 
 /// What `mix` prints.

@@ -21,6 +21,11 @@ mod examples_network;
 mod examples_web;
 mod guest_rust;
 mod guests;
+mod guide;
+mod guide_match;
+mod guide_page;
+mod guide_rust;
+mod guide_shell;
 mod languages;
 mod load;
 mod otp;
@@ -78,6 +83,11 @@ const CHORES: &[Chore] = &[
         name: "rust",
         about: "tests of the Rust library for guests, and what small programs weigh [--release]",
         run: guest_rust::run,
+    },
+    Chore {
+        name: "guide",
+        about: "compile and run the listings of docs/guide, and compare what they print [PAGE...]",
+        run: guide::run,
     },
     Chore {
         name: "bench",

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::shell::{self, step};
 use crate::workspace::{Profile, cargo, guest_cargo};
 use crate::{
-    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, languages,
+    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, guide, languages,
     workspace,
 };
 
@@ -29,6 +29,7 @@ pub fn run(args: &[String]) -> Result<()> {
     step("programs in several languages", || languages::run_all(Profile::Dev))?;
     step("the Rust library for guests", || guest_rust::test(Profile::Dev))?;
     step("the library for AssemblyScript", || assemblyscript::run_all(Profile::Dev))?;
+    step("the guide's listings", || guide::run_all(Profile::Dev))?;
     step("tests of the published package", || compat::run_all(Profile::Dev))?;
     step("questions of the benchmark", || bench::smoke(Profile::Dev))?;
     step("compiles for Windows", windows)?;

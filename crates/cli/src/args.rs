@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::audit;
 use crate::error::CliError;
 use crate::runtime::{self, NetworkRule, Permit, Redirection, Rights};
 use crate::status;
@@ -66,6 +67,11 @@ pub struct RunArgs {
     /// such as 127.0.0.1:9464 (port 0: any that is free)
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics: Option<SocketAddr>,
+
+    /// Write every call of a host function to a file, as a line of JSON: calls:FILE; docs/audit.md
+    /// has the fields
+    #[arg(long, value_name = "WHAT", require_equals = true)]
+    pub audit: Option<audit::Wish>,
 
     /// Passed on to the guest; older runtimes took it before TARGET
     #[arg(long, hide = true)]

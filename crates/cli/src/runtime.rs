@@ -178,10 +178,11 @@ impl Node {
         environment_id: u64,
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
-        let config = engine::ProcessConfig::root(guest.wasi.clone())
+        let mut config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_limits(guest.limits)
             .with_budgets(guest.budgets.clone())
             .confined(guest.grant.clone());
+        config.audit = guest.audit.clone();
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
             Err(error) => {
@@ -244,6 +245,7 @@ pub struct Guest {
     budgets: Budgets,
     capture: Option<Capture>,
     sinks: Sinks,
+    audit: Option<engine::Audit>,
 }
 
 impl Guest {
@@ -278,7 +280,15 @@ impl Guest {
             }
         }
         let grant = spec.grant.clone();
-        Ok(Guest { wasi: config, grant, limits, budgets, capture: None, sinks })
+        let (capture, audit) = (None, None);
+        Ok(Guest { wasi: config, grant, limits, budgets, capture, sinks, audit })
+    }
+
+    /// The same with somebody who hears of its calls.
+    #[must_use]
+    pub fn audited(mut self, listener: Arc<dyn engine::Listener>) -> Guest {
+        self.audit = engine::Audit::default().with(listener);
+        self
     }
 
     /// Sends what still waits in sinks, for `time_max` at most for each of them. Gives a sentence

@@ -47,6 +47,8 @@ pub enum ModuleError {
 /// A module's code in one engine, linked with the host functions.
 pub(crate) struct Artifact {
     pub(crate) pre: InstancePre<State>,
+    /// The host functions, for who has to wrap them.
+    pub(crate) linker: Arc<Linker<State>>,
 }
 
 impl Artifact {
@@ -80,7 +82,7 @@ struct Counters {
 /// Makes artifacts.
 pub(crate) struct Artifacts {
     engines: Arc<Engines>,
-    linkers: [OnceLock<Linker<State>>; 4],
+    linkers: [OnceLock<Arc<Linker<State>>>; 4],
     cache: Option<Cache>,
     module_bytes_max: usize,
     counters: Counters,
@@ -144,21 +146,23 @@ impl Artifacts {
                 module
             }
         };
-        let pre = self.link(kind, &module)?;
-        Ok(Artifact { pre })
+        self.link(kind, &module)
     }
 
-    fn link(&self, kind: Kind, module: &Module) -> Result<InstancePre<State>, ModuleError> {
+    fn link(&self, kind: Kind, module: &Module) -> Result<Artifact, ModuleError> {
         let place = &self.linkers[kind.index()];
         let linker = match place.get() {
             Some(linker) => linker,
             None => {
                 let linker = host::linker(module.engine())
                     .map_err(|error| ModuleError::CompilerFailed(exit::text(&error)))?;
-                place.get_or_init(|| linker)
+                place.get_or_init(|| Arc::new(linker))
             }
         };
-        linker.instantiate_pre(module).map_err(|error| ModuleError::Import(exit::text(&error)))
+        let pre = linker
+            .instantiate_pre(module)
+            .map_err(|error| ModuleError::Import(exit::text(&error)))?;
+        Ok(Artifact { pre, linker: linker.clone() })
     }
 }
 

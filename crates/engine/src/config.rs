@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lunatic_model::{Budgets, Grant, Limits, NetworkRights, Reach, Rights};
 use lunatic_wasi::WasiConfig;
 
+use crate::audit::Audit;
 use crate::refused;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
@@ -23,6 +24,8 @@ pub struct ProcessConfig {
     pub budgets: Budgets,
     /// Arguments, environment, directories and streams.
     pub wasi: WasiConfig,
+    /// Who hears of its calls; nobody, as a rule.
+    pub audit: Option<Audit>,
 }
 
 impl ProcessConfig {
@@ -35,6 +38,7 @@ impl ProcessConfig {
             limits: Arc::default(),
             budgets: Budgets::default(),
             wasi,
+            audit: None,
         }
     }
 
@@ -63,6 +67,12 @@ impl ProcessConfig {
     /// What it may do by itself.
     pub fn grant(&self) -> Grant {
         Grant { rights: self.rights, reach: self.reach, network: self.network.clone() }
+    }
+
+    /// The same with who hears of its calls and of those of all its descendants.
+    #[must_use]
+    pub fn audited(self, audit: Audit) -> ProcessConfig {
+        ProcessConfig { audit: Some(audit), ..self }
     }
 
     /// The same with other network rights.

@@ -11,6 +11,7 @@ use lunatic_node::{Body, Bonds, Environment, Process, Terms};
 use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
+use crate::audit;
 use crate::config::ProcessConfig;
 use crate::exit;
 use crate::module::Module;
@@ -87,6 +88,7 @@ pub(crate) async fn spawn(
     })?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
+    let audit = config.audit.clone();
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));
     let engine = artifact.module().engine();
@@ -97,7 +99,12 @@ pub(crate) async fn spawn(
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;
     }
-    let instance = artifact.pre.instantiate_async(&mut store).await.map_err(failed)?;
+    let instance = match &audit {
+        None => artifact.pre.instantiate_async(&mut store).await,
+        // Boxed, so that the others' future is not larger for it.
+        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+    };
+    let instance = instance.map_err(failed)?;
     store.data_mut().starting = false;
     let body: Body = Box::pin(run(store, instance, entry, params));
     let Some(Child { parent, bonds, priority, label }) = child else {

@@ -10,6 +10,7 @@
 //! * there is one mapping of errors to exit reasons: [`exit::reason`].
 
 mod artifact;
+mod audit;
 mod bulk;
 mod cache;
 mod config;
@@ -31,6 +32,7 @@ mod state;
 mod tables;
 
 pub use artifact::{Compiling, ModuleError};
+pub use audit::{Audit, Call, LISTENERS_MAX, Listener, Outcome, Value};
 pub use cache::{CacheError, CachePolicy};
 pub use config::ProcessConfig;
 pub use engines::{Kind, Tier};

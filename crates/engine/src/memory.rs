@@ -24,13 +24,22 @@ fn exported(caller: &mut Caller<'_, State>) -> Result<Memory> {
     if let Some(memory) = caller.data().memory {
         return Ok(memory);
     }
-    match caller.get_export("memory") {
+    match export(caller, "memory") {
         Some(Extern::Memory(memory)) => {
             caller.data_mut().memory = Some(memory);
             Ok(memory)
         }
         Some(_) | None => bail!("the module exports no memory named `memory`"),
     }
+}
+
+/// What the instance exports under a name.
+pub(crate) fn export(caller: &mut Caller<'_, State>, name: &str) -> Option<Extern> {
+    if let Some(export) = caller.get_export(name) {
+        return Some(export);
+    }
+    let instance = *caller.data().audited.as_deref()?;
+    instance.get_export(caller, name)
 }
 
 fn range(memory: &[u8], pointer: usize, length: usize) -> Result<std::ops::Range<usize>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Rights, Tag};
 use lunatic_node::{OverBudget, Process};
 use lunatic_wasi::Wasi;
-use wasmtime::{Memory, Result};
+use wasmtime::{Instance, Memory, Result};
 
 use crate::config::ProcessConfig;
 use crate::module::Module;
@@ -38,6 +38,9 @@ pub(crate) struct State {
     held: u64,
     /// Bytes of the message in the slot, as far as they count there.
     slot_held: u64,
+    /// Of an audited process its instance: its host functions are not called by it, and so cannot
+    /// ask their caller for what it exports.
+    pub(crate) audited: Option<Box<Instance>>,
     tables: Option<Box<Tables>>,
     wasi: Option<Box<Wasi>>,
 }
@@ -110,6 +113,7 @@ impl State {
             table_elements: 0,
             held: 0,
             slot_held: 0,
+            audited: None,
             tables: None,
             wasi: None,
         }

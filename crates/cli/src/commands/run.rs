@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::args::RunArgs;
+use crate::audit::Audit;
 use crate::error::CliError;
 use crate::metrics::Endpoint;
 use crate::os_signal::{OsSignal, OsSignals};
@@ -50,6 +51,11 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let mut spec = spec;
     spec.args = std::iter::once(file_name(&wasm)).chain(guest_args).collect();
     let guest = Guest::open(&spec)?;
+    let audit = args.audit.as_ref().map(Audit::start).transpose()?;
+    let guest = match &audit {
+        Some(audit) => guest.audited(audit.listener()),
+        None => guest,
+    };
     let launch = Launch {
         wasm,
         entry: args.entry.clone(),
@@ -57,7 +63,11 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         quiet: args.node.quiet,
         metrics,
     };
-    launch.run(&node, &program, &guest, reporter)
+    let status = launch.run(&node, &program, &guest, reporter)?;
+    if let Some(sentence) = audit.map(|audit| audit.finish()).transpose()?.flatten() {
+        eprintln!("{sentence}");
+    }
+    Ok(status)
 }
 
 /// Who prints reports of failures; nobody if the user wants quiet.

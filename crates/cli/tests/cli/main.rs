@@ -5,6 +5,7 @@
 //! the developer's settings show. Nothing here measures time.
 #![forbid(unsafe_code)]
 
+mod audit;
 #[path = "../../../sinks/tests/sinks/elastic.rs"]
 #[expect(dead_code, reason = "the tests of sinks use more of it")]
 mod elastic;

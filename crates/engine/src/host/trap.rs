@@ -5,6 +5,7 @@ use wasmtime::{
 };
 
 use crate::exit;
+use crate::memory;
 use crate::state::State;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
@@ -37,7 +38,7 @@ where
     /// The exported function of this name, to be called once; or a trap, also if that would nest
     /// too deep.
     pub(super) fn find(caller: &mut Caller<'_, State>, name: &str) -> Result<Self> {
-        let Some(Extern::Func(function)) = caller.get_export(name) else {
+        let Some(Extern::Func(function)) = memory::export(caller, name) else {
             bail!("the module exports no function `{name}`");
         };
         let function = function

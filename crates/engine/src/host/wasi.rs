@@ -8,6 +8,7 @@ use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, Wasi, call};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
 
 use crate::exit::HostExit;
+use crate::memory;
 use crate::state::State;
 
 const NAMESPACE: &str = "wasi_snapshot_preview1";
@@ -18,7 +19,7 @@ impl Guest for Host<'_, '_> {
     fn memory(&mut self) -> Result<&mut [u8], Fault> {
         let memory = match self.0.data().memory {
             Some(memory) => memory,
-            None => match self.0.get_export("memory") {
+            None => match memory::export(self.0, "memory") {
                 Some(Extern::Memory(memory)) => memory,
                 Some(_) | None => return Err(Fault::NoMemory),
             },

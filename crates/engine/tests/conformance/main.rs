@@ -7,6 +7,7 @@
 mod common;
 
 mod alone;
+mod audit;
 mod bonds;
 mod budgets;
 mod config;

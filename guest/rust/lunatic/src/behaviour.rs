@@ -72,7 +72,7 @@ where
 }
 
 /// A process could not be started. Nothing is left of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartError {
     /// It did not want to start, which a supervisor takes as no error.
     Ignored,

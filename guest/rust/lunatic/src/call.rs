@@ -11,7 +11,7 @@ use crate::process::{Monitor, MonitorOptions};
 use crate::reason::ExitReason;
 
 /// Why a call has no answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CallError {
     /// There was none in time. If it comes later, it vanishes.
     Timeout,

@@ -28,7 +28,7 @@ pub struct Config {
 }
 
 /// The process has no right to make configurations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ConfigDenied;
 
 impl fmt::Display for ConfigDenied {

@@ -4,7 +4,6 @@
 use crate::format::{Format, Postcard};
 use crate::mailbox::Mailbox;
 use crate::message::{self, Pattern, tag};
-use crate::pid::Pid;
 use crate::process::exit;
 use crate::reason::ExitReason;
 
@@ -87,8 +86,7 @@ where
 /// The parent was interrupted between the spawn and the argument. It may end there.
 #[cold]
 fn wait_for_argument(pattern: Pattern) -> Result<message::Envelope, ExitReason> {
-    let parent = Pid::this().info().and_then(|info| info.parent);
-    let Some(parent) = parent else {
+    let Some(parent) = crate::info::parent() else {
         return Err("a process that nobody spawned has no argument".into());
     };
     let monitor = parent.monitor();

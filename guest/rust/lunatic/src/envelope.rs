@@ -228,7 +228,7 @@ fn read_vec(length: u64) -> Vec<u8> {
 }
 
 /// A message was not what the receiver expects. Nothing is lost but the message.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
     /// The type that was expected.
     pub expected: &'static str,
@@ -252,7 +252,7 @@ impl fmt::Display for DecodeError {
 impl Error for DecodeError {}
 
 /// Why nothing was received.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ReceiveError {
     /// There was nothing within the time.
     Timeout,

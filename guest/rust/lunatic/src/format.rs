@@ -192,7 +192,7 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 /// A value cannot be written in a format.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EncodeError(String);
 
 impl EncodeError {
@@ -211,7 +211,7 @@ impl fmt::Display for EncodeError {
 impl Error for EncodeError {}
 
 /// Why bytes are no value of a type, as the format says it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DecodeCause(String);
 
 impl DecodeCause {

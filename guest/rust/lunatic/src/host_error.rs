@@ -7,7 +7,7 @@ use std::io;
 use crate::abi;
 
 /// What the runtime said why something cannot be done.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HostError(String);
 
 impl HostError {

@@ -80,6 +80,15 @@ impl Pid {
     }
 }
 
+/// The parent of the process that runs, without the rest of what there is to know.
+pub(crate) fn parent() -> Option<Pid> {
+    let (this, mut header) = (Pid::this(), [0; HEADER_BYTES]);
+    // SAFETY: the place has the length that is given; whether there is more does not matter.
+    unsafe { abi::process::info(this.node(), this.id(), header.as_mut_ptr(), HEADER_BYTES) };
+    let parent = Reader { bytes: &header, at: 40 }.pid();
+    (parent != Pid::NONE).then_some(parent)
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,

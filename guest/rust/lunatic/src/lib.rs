@@ -35,11 +35,13 @@
 //! is a `static` or [`process_local!`]: no other process sees it.
 
 pub mod abi;
+mod allocator;
 mod behaviour;
 mod call;
 mod config;
 mod entry;
 mod envelope;
+mod error;
 pub mod format;
 mod host_error;
 mod info;

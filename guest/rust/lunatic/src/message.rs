@@ -62,8 +62,8 @@ fn next_slot() -> u32 {
 /// A deadline as the ABI wants it: milliseconds, rounded up.
 pub(crate) fn milliseconds(timeout: Option<Duration>) -> u64 {
     let Some(timeout) = timeout else { return u64::MAX };
-    let whole = timeout.as_nanos().div_ceil(1_000_000);
-    u64::try_from(whole).unwrap_or(u64::MAX).min(u64::MAX - 1)
+    let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    timeout.as_secs().saturating_mul(1000).saturating_add(rest).min(u64::MAX - 1)
 }
 
 /// Which messages a receive takes.
@@ -222,7 +222,7 @@ impl<'a> From<&'a str> for Destination<'a> {
 }
 
 /// Why a message was not sent.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SendError {
     /// The mailbox was full until the deadline.
     Timeout,

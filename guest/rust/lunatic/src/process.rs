@@ -373,7 +373,7 @@ pub fn whereis(name: &str) -> Option<Pid> {
 }
 
 /// Why a name was not given. Nothing has changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RegisterError {
     /// Another process has the name.
     NameTaken,

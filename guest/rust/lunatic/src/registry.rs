@@ -32,7 +32,7 @@ pub enum Keys {
 }
 
 /// A process did not join.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum JoinError {
     /// Keys are unique, and this process has the key.
     Taken(Pid),

@@ -391,7 +391,7 @@ where
 }
 
 /// Why no process was spawned. Nothing is left of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SpawnError {
     /// The node takes no more, or the module cannot be instantiated.
     Refused(HostError),

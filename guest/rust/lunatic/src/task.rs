@@ -33,7 +33,7 @@ use crate::spawn::{Spawn, SpawnError};
 use crate::{ExitReason, Monitor, Pid, Postcard, Ref};
 
 /// A task has no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TaskError {
     /// It could not be started.
     Start(SpawnError),
