@@ -34,7 +34,7 @@ fn differs(right: &str, test: &str, denied: &str, allowed: &str) {
 #[test]
 fn each_right_is_denied_without_and_allowed_with_it() {
     let iovec = "(i32.store (i32.const 0x3020) (i32.const 0)) \
-                 (i32.store (i32.const 0x3024) (i32.const 0))";
+                 (i32.store (i32.const 0x3024) (i32.const 1))";
     let write = |fd: u32| {
         format!(
             "(block (result i32) {iovec} (call $p1.fd_write (i32.const {fd}) (i32.const 0x3020) \

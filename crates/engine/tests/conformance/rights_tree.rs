@@ -122,7 +122,7 @@ impl Writer {
     fn probes(&self, grant: &Grant) -> String {
         let write = |fd: u32| {
             format!(
-                "(block (result i32) (i64.store (i32.const 0x3020) (i64.const 0))
+                "(block (result i32) (i64.store (i32.const 0x3020) (i64.const 0x100000000))
                 (call $p1.fd_write (i32.const {fd}) (i32.const 0x3020) (i32.const 1)
                     (i32.const 0x3030)))"
             )
