@@ -98,8 +98,9 @@ impl Lineage {
     }
 
     fn descends_from(&self, pid: Pid) -> bool {
+        // Nobody is older than who spawned him.
         let mut next = lock(&self.parent).clone();
-        while let Some(ancestor) = next {
+        while let Some(ancestor) = next.take_if(|ancestor| ancestor.pid.serial >= pid.serial) {
             if ancestor.pid == pid {
                 return true;
             }
@@ -218,6 +219,9 @@ impl Process {
     pub fn processes(&self) -> Vec<Pid> {
         let mut pids = self.environment().processes();
         if self.reach.of(Deed::Inspect) != Extent::Tree {
+            // The parent is the only one that is older.
+            let (own, parent) = (self.pid(), self.parent());
+            pids.retain(|pid| pid.serial >= own.serial || parent == Some(*pid));
             pids.retain(|pid| self.reaches(Deed::Inspect, *pid));
         }
         pids
