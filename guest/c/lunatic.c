@@ -1,16 +1,18 @@
 /* The library behind lunatic.h: the imports, the entry of spawned processes, bodies, calls.
  *
  * What must stay true: structures that the runtime reads have the layout of abi/process.md; the
- * only memory that is allocated here is the argument of a process, once. This is the one source to
- * compile: it includes the others. */
+ * only memory that is allocated unasked is the argument of a process, once. This is the one source
+ * to compile: it includes the others. */
 #ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L /* for the clock of the supervisor */
+#define _POSIX_C_SOURCE 200809L /* for the clock of calls and of the supervisor */
 #endif
 #include "lunatic.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define IMPORT(space, name) __attribute__((import_module("lunatic::" space), import_name(name)))
 
@@ -36,6 +38,8 @@ IMPORT("process", "config_set_max_memory") extern void host_config_memory(int64_
 IMPORT("process", "config_set_max_fuel") extern void host_config_fuel(int64_t, uint64_t);
 IMPORT("process", "config_set_can_spawn_processes")
 extern void host_config_may_spawn(int64_t, int32_t);
+IMPORT("process", "config_set_budget")
+extern int32_t host_config_budget(int64_t, int32_t, uint32_t, uint64_t, uint32_t, uint64_t *);
 IMPORT("process", "config_allow_network")
 extern int32_t host_config_network(int64_t, int32_t, const char *, size_t, uint64_t *);
 IMPORT("error", "drop") extern void host_error_drop(uint64_t);
@@ -275,6 +279,15 @@ void lunatic_config_fuel(int64_t config, uint64_t units) { host_config_fuel(conf
 
 void lunatic_config_may_spawn(int64_t config, bool may) { host_config_may_spawn(config, may); }
 
+bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
+                           uint32_t at_limit) {
+    uint64_t error = 0;
+    if (host_config_budget(config, subtree, kind, amount, at_limit, &error) == LUNATIC_OK)
+        return true;
+    host_error_drop(error);
+    return false;
+}
+
 bool lunatic_config_network(int64_t config, bool bind, const char *rule) {
     uint64_t error = 0;
     if (host_config_network(config, bind, rule, strlen(rule), &error) == LUNATIC_OK) return true;
@@ -394,6 +407,17 @@ bool lunatic_read_all(const lunatic_reader *reader) {
 
 /* ---- calls ---- */
 
+/* Milliseconds on a clock that never goes back. */
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static int64_t left(int64_t timeout, int64_t passed) {
+    return passed < timeout ? timeout - passed : 0;
+}
+
 lunatic_reply lunatic_call(lunatic_pid server, const void *request, size_t length, void *place,
                            size_t room, int64_t timeout) {
     lunatic_reply reply = {LUNATIC_TIMEOUT, 0, 0};
@@ -403,7 +427,13 @@ lunatic_reply lunatic_call(lunatic_pid server, const void *request, size_t lengt
     wanted.reference = monitor_with(server, 3);
     draft(LUNATIC_TAG_CALL, &wanted.reference, sizeof wanted.reference);
     if (length > 0) host_write(request, length);
-    bool sent = host_send(server.node, server.id, timeout) == LUNATIC_OK;
+    bool sent = host_send(server.node, server.id, 0) == LUNATIC_OK;
+    if (!sent) {
+        /* Only a server with a full mailbox makes its callers look at the clock. */
+        int64_t begin = now();
+        sent = host_send(server.node, server.id, timeout) == LUNATIC_OK;
+        if (timeout > 0) timeout = left(timeout, now() - begin);
+    }
     if (!sent || !lunatic_receive(&wanted, 1, timeout, &message)) {
         lunatic_demonitor(wanted.reference);
         /* The reply may have come in between; one that comes later vanishes with the alias. */
@@ -433,5 +463,64 @@ void lunatic_answer(lunatic_ref caller, const void *reply, size_t length) {
     lunatic_send_alias(caller, LUNATIC_TAG_REPLY, reply, length, LUNATIC_FOREVER);
 }
 
+/* ---- what programs do often ---- */
+
+bool lunatic_same(lunatic_pid a, lunatic_pid b) { return a.node == b.node && a.id == b.id; }
+
+void lunatic_fail(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
+
+void *lunatic_allocate(size_t size) {
+    void *place = calloc(1, size);
+    if (place == NULL) lunatic_fail("out of memory");
+    return place;
+}
+
+bool lunatic_receive_tag(int64_t tag, int64_t timeout, lunatic_message *message) {
+    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_MESSAGE, .equal = LUNATIC_BY_TAG};
+    wanted.tag = tag;
+    return lunatic_receive(&wanted, 1, timeout, message);
+}
+
+bool lunatic_wait_down(lunatic_ref monitor, int64_t timeout, lunatic_message *down) {
+    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF};
+    wanted.reference = monitor;
+    return lunatic_receive(&wanted, 1, timeout, down);
+}
+
+lunatic_reader lunatic_read_body(void *place, size_t room) {
+    uint8_t more;
+    lunatic_reader reader = lunatic_read_from(place, host_read(place, room));
+    reader.bad = reader.length == room && host_read(&more, 1) > 0;
+    return reader;
+}
+
+void lunatic_dropped(const char *program, const lunatic_message *message, const char *type) {
+    fprintf(stderr,
+            "%s: dropped a message: a message of %" PRIu64 " bytes (tag %" PRId64 ") from <%" PRIu64
+            ".%" PRIu64 "> is no %s\n",
+            program, message->length, message->tag, message->sender.node, message->sender.id,
+            type);
+}
+
+static _Noreturn void fail_with(const char *before, const char *name, const char *after) {
+    char text[256];
+    size_t at = append(text, 0, sizeof text, before);
+    at = append(text, at, sizeof text, name);
+    lunatic_exit_self(LUNATIC_ERROR, text, append(text, at, sizeof text, after));
+}
+
+lunatic_reader lunatic_ask(lunatic_pid server, const char *name, const lunatic_writer *request,
+                           void *place, size_t room, int64_t timeout) {
+    if (request->bad) fail_with("the request to the ", name, " is too long");
+    lunatic_reply reply =
+        lunatic_call(server, request->place, request->length, place, room, timeout);
+    if (reply.result == LUNATIC_DOWN) fail_with("the ", name, " has ended");
+    if (reply.result != LUNATIC_OK) fail_with("the ", name, " did not answer in time");
+    if (reply.length > room) fail_with("the answer of the ", name, " is too long");
+    return lunatic_read_from(place, reply.length);
+}
+
 #include "lunatic_supervisor.c"
 #include "lunatic_tcp.c"
+#include "lunatic_tls.c"
+#include "lunatic_udp.c"

@@ -1,10 +1,10 @@
 /* Processes of Lunatic for programs in C, C++ and Zig: spawn, messages, links, monitors, aliases,
  * exit reasons, names, timers, configurations, and calls in the wire format of guest/wire.md.
  *
- * What must stay true: plain C11 without macros that compute, so that other languages can read it;
- * only the argument of a process is allocated; what comes in is read with bounds, and never crashes
- * the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an end mark.
- * abi/process.md says what each function of the runtime does. */
+ * What must stay true: plain C99 without macros that compute, so that other languages can read it;
+ * nothing but the argument of a process is allocated unasked; what comes in is read with bounds,
+ * and never crashes the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an
+ * end mark. abi/process.md says what each function of the runtime does. */
 #ifndef LUNATIC_H
 #define LUNATIC_H
 
@@ -143,6 +143,19 @@ void lunatic_config_drop(int64_t config);
 void lunatic_config_memory(int64_t config, uint64_t bytes);
 void lunatic_config_fuel(int64_t config, uint64_t units);
 void lunatic_config_may_spawn(int64_t config, bool may);
+/* Kinds of budgets; abi/budgets.md says what each is counted in. */
+enum {
+    LUNATIC_MEMORY, LUNATIC_CPU_TIME, LUNATIC_CPU_RATE, LUNATIC_CHILDREN, LUNATIC_LIFETIME,
+    LUNATIC_MESSAGES_OUT, LUNATIC_MESSAGES_IN, LUNATIC_NETWORK_BYTES
+};
+
+/* What happens at the limit. */
+enum { LUNATIC_GIVE_ERROR, LUNATIC_WAIT, LUNATIC_END };
+
+/* For each process that is spawned with the configuration, or for its subtree. False, and the
+ * configuration is as it was, if that cannot happen at this limit. */
+bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
+                           uint32_t at_limit);
 /* A rule of abi/config.md; false if it is none. */
 bool lunatic_config_network(int64_t config, bool bind, const char *rule);
 
@@ -196,6 +209,7 @@ typedef struct lunatic_reply {
     size_t length; /* of the whole reply; the first `room` bytes are stored */
 } lunatic_reply;
 
+/* The timeout is for all of it: sending and waiting. */
 lunatic_reply lunatic_call(lunatic_pid server, const void *request, size_t length, void *place,
                            size_t room, int64_t timeout);
 void lunatic_cast(lunatic_pid server, const void *request, size_t length);
@@ -203,6 +217,27 @@ void lunatic_cast(lunatic_pid server, const void *request, size_t length);
  * lunatic_read gives next is the request. */
 bool lunatic_caller(const lunatic_message *message, lunatic_ref *caller);
 void lunatic_answer(lunatic_ref caller, const void *reply, size_t length);
+
+/* ---- what programs do often ---- */
+
+bool lunatic_same(lunatic_pid a, lunatic_pid b);
+/* Ends the calling process with reason error and this text. */
+void lunatic_fail(const char *text) __attribute__((noreturn));
+/* Memory of zeros. Without any the process ends with reason error; give it back with free. */
+void *lunatic_allocate(size_t size);
+/* Takes the oldest message with this tag; plain ones have 0. False at the timeout. */
+bool lunatic_receive_tag(int64_t tag, int64_t timeout, lunatic_message *message);
+/* Takes the down of this monitor. False at the timeout. */
+bool lunatic_wait_down(lunatic_ref monitor, int64_t timeout, lunatic_message *down);
+/* Reads what was not read yet of what was received last. More than `room` does not decode. */
+lunatic_reader lunatic_read_body(void *place, size_t room);
+/* Says on standard error that a message was dropped since it is no `type`: of how many bytes, with
+ * which tag, from whom. */
+void lunatic_dropped(const char *program, const lunatic_message *message, const char *type);
+/* Calls, and gives the reply to be read. Without one the process ends with reason error and a text
+ * that has `name`, by which people know the server. */
+lunatic_reader lunatic_ask(lunatic_pid server, const char *name, const lunatic_writer *request,
+                           void *place, size_t room, int64_t timeout);
 
 #ifdef __cplusplus
 }

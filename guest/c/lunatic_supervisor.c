@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct child {
     lunatic_child process;
@@ -24,28 +23,19 @@ typedef struct supervisor {
     size_t restarted;
 } supervisor;
 
-static void fail(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* ---- one child ---- */
 
 static void end_child(supervisor *its, size_t index) {
     child *one = &its->children[index];
     int64_t shutdown = its->specs[index].shutdown;
+    lunatic_ref monitor = one->process.monitor;
     lunatic_message down;
-    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF};
-    wanted.reference = one->process.monitor;
     if (one->runs) {
         if (shutdown != LUNATIC_BRUTAL_KILL)
             lunatic_exit(one->process.pid, LUNATIC_SHUTDOWN, NULL, 0);
-        if (shutdown == LUNATIC_BRUTAL_KILL || !lunatic_receive(&wanted, 1, shutdown, &down)) {
+        if (shutdown == LUNATIC_BRUTAL_KILL || !lunatic_wait_down(monitor, shutdown, &down)) {
             lunatic_exit(one->process.pid, LUNATIC_KILL, NULL, 0);
-            lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &down);
+            lunatic_wait_down(monitor, LUNATIC_FOREVER, &down);
         }
     }
     one->runs = false;
@@ -64,10 +54,8 @@ static bool start_child(supervisor *its, size_t index) {
     /* A child that has ended already has started: its down will come. */
     if (!lunatic_is_alive(one->process.pid)) return true;
     lunatic_exit(one->process.pid, LUNATIC_KILL, NULL, 0);
-    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF};
     lunatic_message down;
-    wanted.reference = one->process.monitor;
-    lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &down);
+    lunatic_wait_down(one->process.monitor, LUNATIC_FOREVER, &down);
     one->runs = false;
     return false;
 }
@@ -143,7 +131,8 @@ void lunatic_supervise(const lunatic_supervision *how, const lunatic_child_spec 
     lunatic_pid parent = lunatic_parent();
     its.children = (child *)calloc(count + 1, sizeof *its.children);
     its.restarts = (int64_t *)calloc((size_t)how->intensity + 1, sizeof *its.restarts);
-    if (its.children == NULL || its.restarts == NULL) fail("no memory for the supervisor");
+    if (its.children == NULL || its.restarts == NULL)
+        lunatic_fail("no memory for the supervisor");
     lunatic_trap_exit(true);
     if (!start_children(&its, 0, count)) {
         static const char text[] = "a child of the supervisor could not be started";
@@ -153,7 +142,7 @@ void lunatic_supervise(const lunatic_supervision *how, const lunatic_child_spec 
         lunatic_message message;
         lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);
         if (message.kind == LUNATIC_IS_DOWN) child_ended(&its, &message);
-        bool from_parent = message.sender.node == parent.node && message.sender.id == parent.id;
+        bool from_parent = lunatic_same(message.sender, parent);
         if (message.kind == LUNATIC_IS_EXIT && from_parent) parent_ended(&its, &message);
     }
 }

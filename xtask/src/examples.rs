@@ -35,13 +35,13 @@ const SERVING: &[(&str, Clients)] = &[
 
 /// What a header promises.
 #[derive(Debug, PartialEq, Eq)]
-struct Promise {
+pub struct Promise {
     /// PATH of the command, relative to the repository.
     path: String,
     /// ARGS of the command.
     args: Vec<String>,
     /// What is printed to standard output, exactly.
-    prints: String,
+    pub prints: String,
 }
 
 /// The chore.
@@ -99,11 +99,16 @@ fn keep_promises(lunatic: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every file whose header may promise an output, in the order of their names.
+/// Every file whose header may promise an output, in the order of their names. Those of
+/// examples/languages are tested against each other (languages.rs).
 fn sources() -> Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
+    let others = guests::examples_dir().join("languages");
     for file in tidy::files_below(&guests::examples_dir())? {
         let main = file.ends_with("src/main.rs");
+        if file.starts_with(&others) {
+            continue;
+        }
         if main || file.extension().is_some_and(|extension| extension == "wat") {
             sources.push(file);
         }
@@ -140,7 +145,11 @@ fn difference(command: &str, promise: &Promise, finished: &Finished) -> String {
 }
 
 /// Reads a header; none if it shows no output.
-fn promise(text: &str) -> Result<Option<Promise>> {
+///
+/// # Errors
+///
+/// If it shows an output, and no command or no end of it.
+pub fn promise(text: &str) -> Result<Option<Promise>> {
     let header: Vec<&str> = text
         .lines()
         .map_while(|line| line.strip_prefix("//!").or_else(|| line.strip_prefix(";;")))

@@ -31,8 +31,14 @@ struct Built<'a> {
     /// Its source below the workspace, and what it contains.
     source: String,
     text: String,
-    /// What a page shows; none for the listings that are tests.
-    listing: Option<&'a Program>,
+    /// What the page shows.
+    shows: Shows<'a>,
+}
+
+enum Shows<'a> {
+    Outputs(&'a Program),
+    /// Nothing: so many listings are tests.
+    Tests(usize),
 }
 
 /// Builds and runs the listings of these pages. Gives what is wrong with them.
@@ -71,7 +77,7 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
     let mut programs = Vec::new();
     let mut tests = String::from("#![allow(unused)] fn main() {}");
     let stem = page.trim_end_matches(".md").replace(['-', '.'], "_");
-    let mut lines = 1;
+    let (mut lines, mut count) = (1, 0);
     for step in steps {
         let Step::Program(listing) = step else { continue };
         let whole = listing.text.contains("fn main(");
@@ -83,9 +89,10 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
             };
             let source = format!("{binary}/src/main.rs");
             let place = format!("docs/guide/{page}:{}", listing.line);
-            programs.push(Built { place, binary, source, text, listing: Some(listing) });
+            programs.push(Built { place, binary, source, text, shows: Shows::Outputs(listing) });
             continue;
         }
+        count += 1;
         let line = listing.line;
         tests.push_str(&"\n".repeat(line - lines));
         // What `#[lunatic::test]` makes of a function, in one line.
@@ -98,10 +105,11 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
         .expect("a string grows");
         lines = line + 1 + listing.text.lines().count();
     }
-    if lines > 1 {
+    if count > 0 {
         let (binary, source) = (format!("guide_{stem}"), format!("{page}.rs"));
         let place = format!("docs/guide/{page}");
-        programs.push(Built { place, binary, source, text: tests, listing: None });
+        let shows = Shows::Tests(count);
+        programs.push(Built { place, binary, source, text: tests, shows });
     }
     programs
 }
@@ -151,17 +159,22 @@ fn module(binary: &str) -> PathBuf {
 fn run_one(lunatic: &Path, program: &Built<'_>) -> Result<Option<String>> {
     let mut run = Command::new(lunatic);
     run.current_dir(target_dir().join("tmp/guide"));
-    run.arg(if program.listing.is_some() { "run" } else { "test" }).arg(module(&program.binary));
+    let command = if let Shows::Tests(_) = program.shows { "test" } else { "run" };
+    run.arg(command).arg(module(&program.binary));
     let mut finished = shell::run_limited(&mut run, LIMIT)?;
     // A reader has it in a project of its own.
     let place = &program.source;
     for output in [&mut finished.stdout, &mut finished.stderr] {
         *output = output.replace(place.as_str(), "src/main.rs");
     }
-    let wrong = match program.listing {
-        Some(listing) => differences(listing, &finished),
-        None if finished.success() => None,
-        None => Some(format!("{}{}", finished.stdout, finished.stderr)),
+    let wrong = match program.shows {
+        Shows::Outputs(listing) => differences(listing, &finished),
+        Shows::Tests(count) => {
+            let all = finished.stdout.contains(&format!("test result: ok. {count} passed; 0 "));
+            let printed =
+                || format!("not all {count} passed\n{}{}", finished.stdout, finished.stderr);
+            (!all).then(printed)
+        }
     };
     let command = shell::printable(&run);
     Ok(wrong.map(|wrong| format!("{}\n  to see it alone: {command}\n{wrong}", program.place)))

@@ -27,6 +27,9 @@ mod guide_page;
 mod guide_rust;
 mod guide_shell;
 mod languages;
+mod languages_chat;
+mod languages_mix;
+mod languages_table;
 mod load;
 mod otp;
 mod served;
@@ -78,6 +81,11 @@ const CHORES: &[Chore] = &[
         name: "as",
         about: "the library for AssemblyScript: its tests and its README's listings [--release]",
         run: assemblyscript::run,
+    },
+    Chore {
+        name: "c",
+        about: "the C library for guests: its tests, and its headers in C99 and C++17 [--release]",
+        run: |args| c_guests::run_all(workspace::Profile::from_args(args)?),
     },
     Chore {
         name: "rust",

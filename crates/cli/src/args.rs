@@ -326,9 +326,8 @@ fn spell_out_rights(args: &mut [OsString]) {
             return;
         }
         let [allow, deny] = ["--allow-", "--deny-"].map(|flag| text.strip_prefix(flag));
-        let is_right = |name: &&str| {
-            *name == "resolve" || Rights::EACH.iter().any(|(_, known)| known == name)
-        };
+        let is_right =
+            |name: &&str| *name == "resolve" || Rights::EACH.iter().any(|(_, known)| known == name);
         if let Some(name) = allow.filter(is_right) {
             *arg = format!("--allow={name}").into();
         } else if let Some(name) = deny.filter(is_right) {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::args::GuestArgs;
 use crate::error::CliError;
-use crate::report::printable;
 use crate::policy::{BudgetLine, Policy};
+use crate::report::printable;
 use crate::runtime::{FileAccess, Grant, Redirection};
 
 /// A directory for the guest.
@@ -200,7 +200,8 @@ mod tests {
     fn a_nameless_variable_is_refused() {
         for flag in ["=v", ""] {
             let flags = GuestArgs { env: vec![flag.into()], ..GuestArgs::default() };
-            let error = environment(&flags, &Policy::default(), std::iter::empty(), |_| ()).unwrap_err();
+            let error =
+                environment(&flags, &Policy::default(), std::iter::empty(), |_| ()).unwrap_err();
             assert_eq!(error.status(), status::USAGE);
         }
     }

@@ -131,17 +131,15 @@ impl Policy {
 
     /// Whether the guest inherits a variable of this command.
     pub fn inherits(&self, name: &str) -> bool {
-        let names = |permit: &Permit| {
-            matches!(permit, Permit::Variable(known) if known == name || known == "*")
-        };
+        let names = |permit: &Permit| matches!(permit, Permit::Variable(known) if known == name || known == "*");
         (!self.sandboxed || self.allow.iter().any(names)) && !self.denies(name)
     }
 
     /// Whether a variable is denied, wherever it comes from.
     pub fn denies(&self, name: &str) -> bool {
-        self.deny.iter().any(|permit| {
-            matches!(permit, Permit::Variable(known) if known == name || known == "*")
-        })
+        self.deny.iter().any(
+            |permit| matches!(permit, Permit::Variable(known) if known == name || known == "*"),
+        )
     }
 }
 

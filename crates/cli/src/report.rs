@@ -36,6 +36,8 @@ pub struct Failure {
     pub pid: String,
     /// The names that it was registered under.
     pub names: Vec<String>,
+    /// The text by which people know it.
+    pub label: Option<String>,
     /// The function that it started in.
     pub entry: String,
     /// Why it ended.
@@ -57,6 +59,9 @@ impl Failure {
             let _ = write!(text, " {}", listed(names.collect(), LISTED_MAX));
         }
         let _ = writeln!(text, " failed: {}", printable(&self.reason));
+        if let Some(label) = &self.label {
+            let _ = writeln!(text, "  label  {}", printable(label));
+        }
         let _ = writeln!(text, "  entry  {}", printable(&self.entry));
         push_frames(&mut text, &self.frames);
         let mut title = "links";

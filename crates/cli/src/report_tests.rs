@@ -6,6 +6,7 @@ fn failure() -> Failure {
     Failure {
         pid: "<0.12>".into(),
         names: vec!["worker".into()],
+        label: Some("for order 12".into()),
         entry: "work".into(),
         reason: "trap: unreachable code was reached".into(),
         frames: vec!["app::work".into(), "<function 3>".into()],
@@ -22,6 +23,7 @@ fn failure() -> Failure {
 fn a_report_names_the_process_its_end_its_calls_and_its_links() {
     let expected = "\
 process <0.12> \"worker\" failed: trap: unreachable code was reached
+  label  for order 12
   entry  work
   trace   0: app::work
           1: <function 3>
@@ -47,6 +49,7 @@ fn what_a_guest_says_cannot_forge_lines_or_move_the_cursor() {
     let hostile = "x\nprocess <0.1> failed\r\x1b[2J";
     let failure = Failure {
         names: vec![hostile.into()],
+        label: Some(hostile.into()),
         entry: hostile.into(),
         reason: hostile.into(),
         frames: vec![hostile.into()],
@@ -54,7 +57,7 @@ fn what_a_guest_says_cannot_forge_lines_or_move_the_cursor() {
     };
     let text = failure.text();
     assert!(!text.contains('\x1b') && !text.contains('\r'));
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 6);
 }
 
 #[test]

@@ -20,9 +20,7 @@ use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 // Values already: the command adds nothing to them.
-pub use lunatic_model::{
-    Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights,
-};
+pub use lunatic_model::{Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights};
 pub use lunatic_wasi::Access as FileAccess;
 
 use crate::error::CliError;
@@ -400,6 +398,7 @@ fn failure(report: &ExitReport) -> Failure {
     Failure {
         pid: report.pid.to_string(),
         names: report.names.iter().map(|name| name.to_string()).collect(),
+        label: report.label.as_deref().map(str::to_owned),
         entry: report.entry.to_string(),
         reason: report.reason.to_string(),
         frames: frames(&report.reason),
@@ -442,13 +441,16 @@ mod tests {
         let report = ExitReport {
             pid: pid(7),
             names: vec!["worker".into()],
+            label: Some("for order 12".into()),
             entry: "go".into(),
             reason: ExitReason::Trap(Arc::new(trap)),
             links: vec![(pid(8), LinkOutcome::Died), (pid(9), LinkOutcome::Told)],
             links_unlisted: 4,
         };
         let text = failure(&report).text();
-        for part in ["<0.7>", "worker", "go", "unreachable", "0: f", "<0.8>", "<0.9>"] {
+        for part in
+            ["<0.7>", "worker", "for order 12", "go", "unreachable", "0: f", "<0.8>", "<0.9>"]
+        {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         assert!(text.contains("4 more"));

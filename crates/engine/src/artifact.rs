@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use wasmparser::{ExternalKind, Operator, Payload, TypeRef};
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::bulk;
 use crate::cache::Cache;
 use crate::engines::{Engines, Kind};
 use crate::exit;
+use crate::hibernate::STACK_POINTER;
 use crate::host;
 use crate::state::State;
 
@@ -47,6 +49,8 @@ pub enum ModuleError {
 /// A module's code in one engine, linked with the host functions.
 pub(crate) struct Artifact {
     pub(crate) pre: InstancePre<State>,
+    /// What the pointer of the stack in memory is at first, if the module exports it.
+    pub(crate) stack_top: Option<i32>,
     /// The host functions, for who has to wrap them.
     pub(crate) linker: Arc<Linker<State>>,
 }
@@ -146,10 +150,15 @@ impl Artifacts {
                 module
             }
         };
-        self.link(kind, &module)
+        self.link(kind, &module, stack_top(wasm))
     }
 
-    fn link(&self, kind: Kind, module: &Module) -> Result<Artifact, ModuleError> {
+    fn link(
+        &self,
+        kind: Kind,
+        module: &Module,
+        stack_top: Option<i32>,
+    ) -> Result<Artifact, ModuleError> {
         let place = &self.linkers[kind.index()];
         let linker = match place.get() {
             Some(linker) => linker,
@@ -162,8 +171,40 @@ impl Artifacts {
         let pre = linker
             .instantiate_pre(module)
             .map_err(|error| ModuleError::Import(exit::text(&error)))?;
-        Ok(Artifact { pre, linker: linker.clone() })
+        Ok(Artifact { pre, stack_top, linker: linker.clone() })
     }
+}
+
+/// Where the stack of LLVM's programs begins, if the module exports a variable for it. What has no
+/// such thing, or another, has none; the module is valid.
+fn stack_top(wasm: &[u8]) -> Option<i32> {
+    let (mut imported, mut tops, mut exported) = (0, Vec::new(), None);
+    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+        match payload.ok()? {
+            Payload::ImportSection(section) => {
+                let globals = section.into_imports().flatten();
+                imported = globals.filter(|each| matches!(each.ty, TypeRef::Global(_))).count();
+            }
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    let global = global.ok()?;
+                    let first = global.init_expr.get_operators_reader().read().ok()?;
+                    tops.push(match first {
+                        Operator::I32Const { value } if global.ty.mutable => Some(value),
+                        _ => None,
+                    });
+                }
+            }
+            Payload::ExportSection(section) => {
+                let pointer = section.into_iter().flatten().find(|each| each.name == STACK_POINTER);
+                exported = pointer.filter(|each| each.kind == ExternalKind::Global);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let index = usize::try_from(exported?.index).ok()?.checked_sub(imported)?;
+    tops.get(index).copied().flatten()
 }
 
 /// Code for one engine.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lunatic_sqlite::{Connection, Directory, Error, Owner, Stopper};
-use lunatic_wasi::{Access, WasiConfig};
 use lunatic_wasi::provider::fs::HostDirectory;
+use lunatic_wasi::{Access, WasiConfig};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};

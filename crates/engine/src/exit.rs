@@ -5,6 +5,8 @@ use std::sync::Arc;
 use lunatic_model::{ExitReason, Frame, Trap};
 use wasmtime::{Error, WasmBacktrace};
 
+use crate::hibernate::Hibernation;
+
 /// Ends the calling process with a reason; it cannot be caught by `lunatic::trap::catch`.
 #[derive(Debug, thiserror::Error)]
 #[error("the process ends: {0}")]
@@ -22,9 +24,10 @@ impl HostExit {
     }
 }
 
-/// Whether the error ends the process whoever would catch it: an exit, or fuel that is used up.
+/// Whether the error passes by whoever would catch it: an exit, fuel that is used up, or a call
+/// stack that the program gives up.
 pub(crate) fn is_final(error: &Error) -> bool {
-    error.is::<HostExit>() || is_out_of_fuel(error)
+    error.is::<HostExit>() || error.is::<Hibernation>() || is_out_of_fuel(error)
 }
 
 fn is_out_of_fuel(error: &Error) -> bool {

@@ -14,6 +14,7 @@ use crate::artifact::ModuleError;
 use crate::audit;
 use crate::config::ProcessConfig;
 use crate::exit;
+use crate::hibernate::{self, Hibernation};
 use crate::module::Module;
 use crate::runtime::Shared;
 use crate::state::State;
@@ -136,11 +137,17 @@ async fn run(
     {
         return ExitReason::Error(text.into());
     }
-    exit::reason(result)
+    match result {
+        // Boxed, so that the others' future is not larger for it.
+        Err(error) if error.is::<Hibernation>() => {
+            Box::pin(hibernate::go_on(store, instance, error)).await
+        }
+        result => exit::reason(result),
+    }
 }
 
 /// What is wrong with the type of an entry function, if anything.
-fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
+pub(crate) fn mismatch(ty: &FuncType, entry: &str, params: &[Val]) -> Option<String> {
     if ty.results().len() > 0 {
         return Some(format!("the function `{entry}` gives results, which nobody would read"));
     }

@@ -18,6 +18,7 @@ mod cpu_clock;
 mod databases;
 mod engines;
 mod exit;
+mod hibernate;
 mod host;
 mod instance;
 mod limiter;
@@ -44,8 +45,8 @@ pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 
 pub use lunatic_model::{
-    Access, Budget, Budgeted, Budgets, Deed, ExitReason, Extent, FileDeed, Frame, Grant, GrantError,
-    Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Permit, Pid, Reach, Right, Rights,
-    Trap,
+    Access, Budget, Budgeted, Budgets, Deed, ExitReason, Extent, FileDeed, Frame, Grant,
+    GrantError, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Permit, Pid, Reach,
+    Right, Rights, Trap,
 };
 pub use lunatic_node::{Denial, Environment, ExitReport, Observer};

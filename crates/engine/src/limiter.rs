@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lunatic_model::MemoryPolicy;
+use lunatic_model::{ExitReason, MemoryPolicy};
 use wasmtime::{ResourceLimiter, Result};
 
 use crate::exit::HostExit;
@@ -23,9 +23,12 @@ impl ResourceLimiter for State {
     ) -> Result<bool> {
         let max = self.process.limits().memory_bytes_max.min(self.own_memory_bytes_max);
         let change = desired.saturating_sub(current) as u64;
-        if self.memory_policy == MemoryPolicy::End && self.memory_bytes.saturating_add(change) > max
-        {
-            return Err(HostExit::limit("memory_bytes_max"));
+        if self.memory_bytes.saturating_add(change) > max {
+            match self.memory_policy {
+                MemoryPolicy::Refuse => {}
+                MemoryPolicy::End => return Err(HostExit::limit("memory_bytes_max")),
+                MemoryPolicy::Kill => return Err(HostExit::error(ExitReason::Killed)),
+            }
         }
         let before = self.memory_bytes;
         let mut grows = grows(&mut self.memory_bytes, current..desired, maximum, max);

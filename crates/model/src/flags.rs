@@ -30,14 +30,16 @@ pub enum MemoryPolicy {
     /// `memory.grow` gives -1, and the program goes on as it can.
     #[default]
     Refuse = 0,
-    /// The process ends, whatever it traps or catches: OTP's `max_heap_size` with `kill`.
+    /// The process ends with the name of the limit, whatever it traps or catches.
     End = 1,
+    /// The process is killed: OTP's `max_heap_size` with `kill`.
+    Kill = 2,
 }
 
 impl MemoryPolicy {
     /// The policy of this number.
     pub fn from_number(number: u64) -> Option<MemoryPolicy> {
-        [MemoryPolicy::Refuse, MemoryPolicy::End]
+        [MemoryPolicy::Refuse, MemoryPolicy::End, MemoryPolicy::Kill]
             .into_iter()
             .find(|policy| *policy as u64 == number)
     }

@@ -8,6 +8,7 @@
 
 mod alias;
 mod bonds;
+mod hibernate;
 mod late;
 mod snapshot;
 mod suspend;
@@ -95,6 +96,8 @@ pub struct Leftovers {
     pub suspending: Vec<Pid>,
     /// Processes that suspend it: each forgets that.
     pub suspenders: Vec<Pid>,
+    /// The text by which people know it.
+    pub label: Option<Arc<str>>,
     /// Links and monitors that came when its end had begun: each is answered with `noproc`.
     pub late: VecDeque<Signal>,
 }
@@ -191,7 +194,7 @@ impl Process {
             Signal::Message(message) => self.message(message, true, false),
             Signal::Timer(message) => self.append(Envelope::Message(message), false),
             Signal::Exit { from, reason, link: true } => self.link_exit(from, reason),
-            Signal::Exit { from, reason, link: false } => self.exit_request(from, reason),
+            Signal::Exit { from, reason, link: false } => self.exit_request(from, reason, false),
             Signal::Link { from, tag } => {
                 // One that was sent before our unlink arrived goes with it at the other end, too.
                 let outdated = |link: &Link| link.unlinking.is_some() && !link.relinked;
@@ -273,26 +276,26 @@ impl Process {
         }
     }
 
-    fn exit_request(&mut self, from: Pid, reason: ExitReason) -> Delivery {
+    fn exit_request(&mut self, from: Pid, reason: ExitReason, priority: bool) -> Delivery {
         match (self.trap_exit, &reason) {
             (_, ExitReason::Kill) => self.end_by(Some(from), ExitReason::Killed),
-            (TrapExit::All, _) => self.trap_request(from, reason),
+            (TrapExit::All, _) => self.trap_request(from, reason, priority),
             (TrapExit::Off | TrapExit::Failures, ExitReason::Normal) if from != self.pid => {
                 Delivery::Done
             }
             (TrapExit::Failures, ExitReason::Normal) => self.end_by(Some(from), reason),
-            (TrapExit::Failures, _) => self.trap_request(from, reason),
+            (TrapExit::Failures, _) => self.trap_request(from, reason, priority),
             (TrapExit::Off, _) => self.end_by(Some(from), reason),
         }
     }
 
-    fn trap_request(&mut self, from: Pid, reason: ExitReason) -> Delivery {
+    fn trap_request(&mut self, from: Pid, reason: ExitReason, priority: bool) -> Delivery {
         // Nothing bounds who asks, and nobody who asks may have to wait. Whoever can ask this
         // process to exit can end it anyway.
         if self.mailbox.exits() >= self.limits.links_max {
             return self.end_by(Some(from), ExitReason::Limit("links_max"));
         }
-        self.notice(Envelope::Exit { from, reason, tag: Tag::NONE }, false)
+        self.notice(Envelope::Exit { from, reason, tag: Tag::NONE }, priority)
     }
 
     /// Appends what never waits. Its number is bounded where it is made; the data that it may carry
@@ -432,6 +435,12 @@ impl Process {
         self.called.remove(&place);
     }
 
+    /// Whether anybody waits for room.
+    #[inline]
+    pub fn has_senders(&self) -> bool {
+        !self.senders.is_empty()
+    }
+
     /// The sender that may try again, now that there is room: the one that has waited longest.
     pub fn next_sender(&mut self) -> Option<Pid> {
         if self.senders.is_empty() || self.is_full_for(0) {
@@ -488,6 +497,7 @@ impl Rare {
             aliases: self.aliases.into_keys().collect(),
             suspending: self.suspending.into_keys().collect(),
             suspenders: self.suspenders.into_iter().collect(),
+            label: self.label,
             late: self.late.into_questions(),
         }
     }

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use lunatic_model::{AliasMode, Deed, Pid, Ref, Extent};
+use lunatic_model::{AliasMode, Deed, Delivery, ExitReason, Extent, Pid, Ref};
 
 use crate::environment::SerialHasher;
 use crate::lock;
@@ -137,6 +137,25 @@ impl Process {
             let environment = self.environment();
             let lives = |pid| environment.find(pid).is_some();
             environment.aliases().grant(reference, self.pid(), lives);
+        }
+    }
+
+    /// Sends an exit signal through an alias; through one that is not active it vanishes. With
+    /// `priority` a trapped one goes before ordinary messages, if the alias takes such.
+    pub fn exit_alias(self: &Arc<Self>, reference: Ref, reason: ExitReason, priority: bool) {
+        let environment = self.environment();
+        let Some(owner) = environment.aliases().owner(reference, self) else { return };
+        // An alias is for answers; to end its owner takes the right to.
+        if !self.may(Deed::Exit, owner) {
+            return;
+        }
+        // In its start section a process is not in the table yet.
+        let own = || (owner == self.pid()).then(|| self.clone());
+        let Some(owner) = own().or_else(|| environment.find(owner)) else { return };
+        let done =
+            owner.with_state(|state| state.exit_by_alias(reference, self.pid(), reason, priority));
+        if let Some(Delivery::Wake) = done {
+            owner.wake_by_ref();
         }
     }
 

@@ -47,11 +47,7 @@ impl Process {
     /// allowed it and what was tried; it is asked once for each right of a process. Gives the text
     /// of an error for the guest, which speaks of the first denial.
     #[cold]
-    pub fn deny(
-        &self,
-        right: &'static str,
-        first: impl FnOnce() -> (String, String),
-    ) -> Arc<str> {
+    pub fn deny(&self, right: &'static str, first: impl FnOnce() -> (String, String)) -> Arc<str> {
         let denials = self.denials.get_or_init(Box::default);
         let mut counted = lock(&denials.0);
         if let Some(known) = counted.iter_mut().find(|known| known.right == right) {

@@ -10,9 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lunatic_model::{
-    Budgets, Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State, Reach,
-    Ref,
-    Signal, Tag,
+    Budgets, Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State,
+    Reach, Ref, Signal, Tag,
 };
 
 use crate::account::{Account, OverBudget};

@@ -16,6 +16,8 @@ pub struct ExitReport {
     pub pid: Pid,
     /// The names that led to it.
     pub names: Vec<Arc<str>>,
+    /// The text by which people know it.
+    pub label: Option<Arc<str>>,
     /// The function in which it started.
     pub entry: Arc<str>,
     /// Why.

@@ -25,8 +25,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lunatic_model::{
-    Deed, Delivery, ExitReason, Limits, LinkOutcome, Pid, Priority, Process as State, Reach, Signal,
-    TrapExit,
+    Deed, Delivery, ExitReason, Limits, LinkOutcome, Pid, Priority, Process as State, Reach,
+    Signal, TrapExit,
 };
 
 pub use info::{Info, Status};
@@ -191,18 +191,30 @@ impl Process {
     }
 
     pub(crate) fn with_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        if self.account.is_some() {
+            return self.with_counted_state(act);
+        }
         let mut state = lock(&self.state);
-        if self.account.is_some() {
-            self.tell_room(&mut state);
-        }
         let result = act(&mut state);
-        if self.account.is_some() {
-            self.count_mailbox(&state);
-        }
+        self.follow(&state);
+        result
+    }
+
+    /// The same for the few that have an account.
+    #[cold]
+    fn with_counted_state<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = lock(&self.state);
+        self.tell_room(&mut state);
+        let result = act(&mut state);
+        self.count_mailbox(&state);
+        self.follow(&state);
+        result
+    }
+
+    fn follow(&self, state: &State) {
         if state.exiting().is_some() {
             self.exiting.store(true, Ordering::Release);
         }
-        result
     }
 
     /// Sends an exit signal.
@@ -441,6 +453,7 @@ impl Process {
             report: ExitReport {
                 pid: self.pid,
                 names,
+                label: obituary.leftovers.as_mut().and_then(|left| left.label.take()),
                 entry: self.entry.clone(),
                 reason,
                 links: Vec::new(),

@@ -3,13 +3,14 @@
 //! Only the owner removes messages, so the position up to which it has searched stays valid while
 //! others append: a wait goes on where it stopped, and a receive that is dropped has taken nothing.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lunatic_model::{Envelope, Filter, Position, Scan};
+use lunatic_model::{Envelope, Filter, Pid, Position, Process as State, Scan};
 
 use crate::process::Process;
 use crate::timers::Sleep;
@@ -46,6 +47,22 @@ impl Process {
         Receive { searched, ..self.receive(filter, timeout) }
     }
 
+    /// Ends as soon as there is a message, which stays where it is.
+    pub async fn await_message(self: &Arc<Self>) {
+        std::future::poll_fn(|_| {
+            let (is_there, sender) = self.with_state(|state| {
+                let is_there = state.has_message();
+                // Whatever is held up, even by its size, is what this process waits for.
+                (is_there, (!is_there).then(|| state.next_sender()).flatten())
+            });
+            if let Some(sender) = sender {
+                self.environment().wake(sender);
+            }
+            if is_there { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// Sets the mark: what is in the mailbox now was there before. A process has one mark.
     pub fn set_mark(&self) {
         self.with_state(|state| state.set_mark());
@@ -59,21 +76,15 @@ impl Future for Receive<'_> {
         let receive = &mut *self;
         let environment = receive.process.environment();
         loop {
-            let (scan, senders, next) = receive.process.with_state(|state| {
-                match state.receive(&receive.filter, receive.searched) {
-                    Scan::Found(envelope) => (Scan::Found(envelope), None, state.next_sender()),
-                    Scan::Nothing(end) => {
-                        let any_will_do = end == Position::START && receive.filter == Filter::Any;
-                        match any_will_do.then(|| state.next_sender()).flatten() {
-                            Some(first) => (Scan::Nothing(end), None, Some(first)),
-                            // Each that waits for room may hold what this process waits for.
-                            None => (Scan::Nothing(end), Some(state.all_senders()), None),
-                        }
-                    }
-                    Scan::Unfinished(end) => (Scan::Unfinished(end), None, None),
+            let mut called = None;
+            let scan = receive.process.with_state(|state| {
+                let scan = state.receive(&receive.filter, receive.searched);
+                if state.has_senders() {
+                    called = Some(call_senders(state, &scan, &receive.filter));
                 }
+                scan
             });
-            for sender in senders.into_iter().flatten().chain(next) {
+            for sender in called.into_iter().flatten() {
                 environment.wake(sender);
             }
             match scan {
@@ -93,5 +104,23 @@ impl Future for Receive<'_> {
             deadline.arm(cx.waker());
         }
         Poll::Pending
+    }
+}
+
+/// Who of those that wait for room may try again after a search. Apart from the path of a mailbox
+/// at which nobody waits.
+#[cold]
+fn call_senders(state: &mut State, scan: &Scan, filter: &Filter) -> VecDeque<Pid> {
+    let next = |state: &mut State| state.next_sender().into_iter().collect();
+    match scan {
+        Scan::Found(_) => next(state),
+        Scan::Nothing(end) if *end == Position::START && *filter == Filter::Any => {
+            // Any will do; when there is no room for one, each may hold what fits.
+            let first: VecDeque<Pid> = next(state);
+            if first.is_empty() { state.all_senders() } else { first }
+        }
+        // Each that waits for room may hold what this process waits for.
+        Scan::Nothing(_) => state.all_senders(),
+        Scan::Unfinished(_) => VecDeque::new(),
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use common::{GO, READY, drain, eventually, message, next, node, read, run, yield_now};
 use lunatic_model::{
-    Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Reach, Tag,
+    Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Reach,
+    Tag,
 };
 use lunatic_node::{Account, Bonds, Destination, Environment, Process, SpawnError, Terms};
 

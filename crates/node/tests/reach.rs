@@ -10,8 +10,8 @@ use lunatic_model::{
     AliasMode, Budgets, Deed, ExitReason, Filter, Limits, Message, MonitorOptions, Pid, Reach,
 };
 use lunatic_node::{
-    Bonds, Denial, Destination, Environment, ExitReport, Handed, Node, NodeOptions, Observer, Process,
-    SpawnError, Terms,
+    Bonds, Denial, Destination, Environment, ExitReport, Handed, Node, NodeOptions, Observer,
+    Process, SpawnError, Terms,
 };
 
 fn child(environment: &Arc<Environment>, parent: &Process, reach: Reach) -> Arc<Process> {

@@ -13,9 +13,11 @@
 %%   signals between local processes are in the queue of their receiver before their sender goes on.
 
 -module(runner).
--export([main/0, root/2, child/2]).
+-export([main/0, root/2, child/2, wake/2]).
 
 -define(FAR, 3600000).
+%% Near: nothing depends on how late it is.
+-define(NAP, 3).
 
 main() ->
     logger:set_primary_config(level, none),
@@ -168,6 +170,9 @@ begin_script(Who, Seed) ->
     play(Script, Who).
 
 play([], _) -> ok;
+play([{29, _, _, _, _} | Rest], Who) ->
+    stumble(random(10)),
+    erlang:hibernate(?MODULE, wake, [Rest, Who]);
 play([Step | Rest], Who) ->
     stumble(random(10)),
     case do(Step, Who) of
@@ -175,6 +180,20 @@ play([Step | Rest], Who) ->
         Code -> seen(Who, Code, 0, 0)
     end,
     play(Rest, Who).
+
+%% There is a message. What the driver sends is none of the program.
+wake(Rest, Who) ->
+    case process_info(self(), messages) of
+        {_, All} ->
+            case [M || M <- All, lists:member(element(1, M), [m, 'EXIT', 'DOWN'])] of
+                [] ->
+                    receive {probe, Driver, Round} -> Driver ! {ack, self(), Round, get(count)} end,
+                    erlang:hibernate(?MODULE, wake, [Rest, Who]);
+                _ ->
+                    seen(Who, 0, 0, 0),
+                    play(Rest, Who)
+            end
+    end.
 
 %% Lets others run at random.
 stumble(0) -> erlang:yield();
@@ -251,7 +270,25 @@ do({23, To, _, _, _}, Who) -> refused(fun() -> erlang:suspend_process(pid(To, Wh
 do({24, To, _, _, _}, Who) -> refused(fun() -> erlang:resume_process(pid(To, Who)) end);
 do({25, Of, Query, _, _}, Who) -> info(pid(Of, Who), Query);
 do({26, Priority, _, _, _}, _) ->
-    refused(fun() -> process_flag(priority, priority(Priority)) end).
+    refused(fun() -> process_flag(priority, priority(Priority)) end);
+do({30, Place, _, _, _}, _) ->
+    refused(fun() -> process_flag(message_queue_data, queue_data(Place)) end);
+do({31, _, _, _, _}, _) ->
+    process_flag(max_heap_size, #{size => 1000000, kill => true, error_logger => false}),
+    0;
+do({32, _, _, _, _}, _) -> _ = grow(), 0;
+do({33, _, _, _, _}, _) ->
+    %% One of high priority would let nobody else run.
+    process_flag(priority, normal),
+    spin(0);
+do({34, _, _, _, _}, _) ->
+    Begin = erlang:monotonic_time(),
+    Ref = erlang:start_timer(?NAP, self(), nap),
+    receive {timeout, Ref, nap} -> ok end,
+    boolean(erlang:monotonic_time() - Begin >= erlang:convert_time_unit(?NAP, millisecond, native));
+do({35, Of, _, _, _}, Who) -> boolean(lists:member(pid(Of, Who), processes())).
+
+spin(Count) -> spin(Count + 1).
 
 timer(Timer, To, Tag, Wait, Who) ->
     Ref = erlang:send_after(case Wait of 0 -> 0; _ -> ?FAR end, To, {m, Who, Tag}),
@@ -268,6 +305,13 @@ made(Alias, Ref) ->
     Ref.
 
 priority(Number) -> element(Number + 1, {low, normal, high, 3, 4, 5, 6, 7, 8, wrong}).
+
+%% Words are eight bytes: eight megabytes, and far more.
+grow() -> length(lists:seq(1, 4000000)).
+
+queue_data(0) -> on_heap;
+queue_data(1) -> off_heap;
+queue_data(_) -> wrong.
 
 %% What the driver sends is no message of the program.
 info(Pid, 0) ->

@@ -214,6 +214,7 @@ impl Causes<'_> {
             None => reason == Reason::Normal,
             Some(Step::Raise(own)) => *own == reason,
             Some(Step::Crash) => reason == Reason::Crash,
+            Some(Step::Grow) => reason == Reason::Killed,
             Some(Step::Exit { to, .. }) => *to == who,
             Some(_) => false,
         };

@@ -248,7 +248,7 @@ impl<'a> Search<'a> {
     fn ends_itself(&self, world: &World, who: Who) -> bool {
         let end = || self.end(who) != End::Stuck;
         match world.next_step(who) {
-            None | Some(Step::Raise(_) | Step::Crash) => end(),
+            None | Some(Step::Raise(_) | Step::Crash | Step::Grow) => end(),
             Some(Step::Exit { to, .. }) => *to == who && end(),
             Some(_) => false,
         }
@@ -364,6 +364,7 @@ impl<'a> Search<'a> {
             }
         }
         match steps.get(self.seen(who).len()) {
+            Some(Step::Hibernate) if end == End::Stuck => mailbox.is_empty(),
             Some(Step::Receive { patterns, .. }) if end == End::Stuck => {
                 first(patterns, &mut mailbox).is_none()
             }
@@ -382,7 +383,10 @@ impl<'a> Search<'a> {
                     End::Stuck => {
                         let waits = matches!(
                             world.next_step(who),
-                            Some(Step::Receive { wait: Wait::Far | Wait::Infinite, .. })
+                            Some(
+                                Step::Receive { wait: Wait::Far | Wait::Infinite, .. }
+                                    | Step::Hibernate
+                            )
                         );
                         world.lives(who) && slot.at == self.seen(who).len() && waits
                     }

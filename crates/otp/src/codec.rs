@@ -6,8 +6,8 @@
 //! `erl/runner.erl` and the guest read the same.
 
 use crate::program::{
-    Alias, AliasMode, End, Item, Name, Outcome, Pattern, Priority, Program, Query, Reason, Step,
-    To, Trace, Wait, Watch, Who,
+    Alias, AliasMode, End, Item, Name, Outcome, Pattern, Priority, Program, Query, QueueData,
+    Reason, Step, To, Trace, Wait, Watch, Who,
 };
 
 /// The bytes of one event.
@@ -68,6 +68,13 @@ fn encode_step(step: &Step, bytes: &mut Vec<u8>) {
         Step::Info { of, query } => [25, of.0, query_code(*query), 0, 0],
         Step::Priority(priority) => [26, priority_code(*priority), 0, 0, 0],
         Step::Left(timer) => [27, timer.0, 0, 0, 0],
+        Step::Hibernate => [29, 0, 0, 0, 0],
+        Step::Limit => [31, 0, 0, 0, 0],
+        Step::Grow => [32, 0, 0, 0, 0],
+        Step::Spin => [33, 0, 0, 0, 0],
+        Step::Nap => [34, 0, 0, 0, 0],
+        Step::Listed(who) => [35, who.0, 0, 0, 0],
+        Step::QueueData(place) => [30, queue_data_code(*place), 0, 0, 0],
     });
     if let Step::Receive { patterns, .. } = step {
         bytes.extend(patterns.iter().flat_map(|pattern| match *pattern {
@@ -100,6 +107,15 @@ pub fn priority_code(priority: Priority) -> u8 {
         Priority::Normal => 1,
         Priority::High => 2,
         Priority::Wrong => 9,
+    }
+}
+
+/// The number in the ABI; the wrong one is none there.
+pub fn queue_data_code(place: QueueData) -> u8 {
+    match place {
+        QueueData::OnHeap => 0,
+        QueueData::OffHeap => 1,
+        QueueData::Wrong => 9,
     }
 }
 

@@ -169,7 +169,7 @@ impl Maker {
     }
 
     fn step(&mut self, mine: &mut Known) -> Step {
-        match self.random.below(112) {
+        match self.random.below(116) {
             0..20 => Step::Send { to: To::Process(self.other(mine)), tag: self.tag() },
             20..46 => self.receive(mine),
             46..54 => Step::Link(self.other(mine)),
@@ -203,6 +203,7 @@ impl Maker {
             108 if !mine.own_aliases.is_empty() => {
                 Step::Unalias(self.random.pick(&mine.own_aliases))
             }
+            112..116 => Step::Hibernate,
             _ => {
                 // Not numbers of messages and links, which say little and are hard to explain.
                 let queries = [Query::Watchers, Query::Traps];

@@ -7,7 +7,8 @@
 //! share code, so that their agreement alone proves nothing: only `erl` confirms a guarantee.
 //!
 //! Invariants of this room:
-//! * only the order within a process and within a pair of processes decides; no clock is read;
+//! * only the order within a process and within a pair of processes decides, never how long
+//!   something took: a timer may be late, and is only asked not to be early;
 //! * a program or a failure is replayed by its seed;
 //! * every runner plays exactly the steps that are written, and writes down what it saw.
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod scenarios;
 mod scope;
 pub mod shrink;
 pub mod soak;
+mod spelling;
 mod steps;
 pub mod text;
 pub mod walk;

@@ -97,7 +97,8 @@ impl Runners {
         let program = &scenario.program;
         let mut found = Vec::new();
         let runs: Vec<_> = (0..RUNS).map(|seed| (program, seed)).collect();
-        self.erl.play(&runs, |_, trace| found.push(("erl", trace)))?;
+        let played = self.erl.play(&runs, |_, trace| found.push(("erl", trace)));
+        played.map_err(|error| format!("{name}: {error}"))?;
         for seed in 0..RUNS {
             found.push(("native bodies", self.native.play(program, seed)));
             found.push(("guests", self.wasm.play(program, seed)));

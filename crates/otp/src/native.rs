@@ -9,7 +9,7 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lunatic_model::{
     AliasMode as ModelMode, Envelope, ExitReason, Filter, Kinds, Limits, Message, MonitorOptions,
@@ -23,11 +23,13 @@ use crate::board::{Board, GO, PROBE, run_out};
 use crate::codec::{name_text, priority_code};
 use crate::generator::Random;
 use crate::program::{
-    Alias, AliasMode, Item, NOBODY, Outcome, Pattern, Priority, Program, Query, Reason, Step,
-    Timer, To, Trace, Wait, Watch, Who,
+    Alias, AliasMode, Item, NOBODY, Outcome, Pattern, Priority, Program, Query, QueueData, Reason,
+    Step, Timer, To, Trace, Wait, Watch, Who,
 };
 use crate::words::{exit_reason, reason_of};
 
+/// What is near: nothing depends on how late it is.
+const NAP: Duration = Duration::from_millis(3);
 /// What is far.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -95,6 +97,7 @@ async fn begin(
         aliases,
         watches: BTreeMap::new(),
         timers: BTreeMap::new(),
+        limited: false,
         probed: None,
         run: run.clone(),
     };
@@ -123,6 +126,7 @@ struct Body {
     aliases: BTreeMap<Alias, Ref>,
     watches: BTreeMap<Ref, Watch>,
     timers: BTreeMap<Timer, Ref>,
+    limited: bool,
     /// A probe that came where it cannot be answered.
     probed: Option<u64>,
 }
@@ -220,7 +224,29 @@ impl Body {
                 let pid = self.settled(*of).await;
                 self.info(*of, pid, *query)
             }
+            Step::Listed(who) => Outcome::Is(environment.processes().contains(&self.pid(*who))),
+            step => return self.alone(step).await,
+        })
+    }
+
+    /// A step that is about nobody else.
+    async fn alone(&mut self, step: &Step) -> Result<Outcome, ExitReason> {
+        Ok(match step {
             Step::Priority(priority) => self.priority(*priority),
+            Step::QueueData(QueueData::OnHeap | QueueData::OffHeap) => Outcome::Ok,
+            Step::Hibernate => self.hibernate().await,
+            // A body has no memory that the node knows of.
+            Step::Limit => {
+                self.limited = true;
+                Outcome::Ok
+            }
+            Step::Grow if self.limited => return Err(ExitReason::Killed),
+            Step::Grow => Outcome::Ok,
+            Step::Spin => loop {
+                give_way().await;
+            },
+            Step::Nap => self.nap().await,
+            _ => Outcome::Badarg,
         })
     }
 
@@ -344,6 +370,36 @@ impl Body {
                 Outcome::Ok
             }
             None => Outcome::Badarg,
+        }
+    }
+
+    async fn nap(&self) -> Outcome {
+        let begin = Instant::now();
+        self.me.sleep(NAP).await;
+        Outcome::Is(begin.elapsed() >= NAP)
+    }
+
+    /// Waits for a message without taking one; probes are none.
+    async fn hibernate(&mut self) -> Outcome {
+        let board = self.run.board.clone();
+        board.waits(self.who);
+        if let Some(round) = self.probed.take() {
+            board.answer(self.who, round);
+        }
+        let (environment, pid) = (self.me.environment().clone(), self.me.pid());
+        let probe = ModelPattern { tag: Some(PROBE), ..kind(Kinds::MESSAGE) };
+        let probe = Filter::patterns(vec![probe]);
+        loop {
+            self.me.await_message().await;
+            let all = || environment.info(pid).map_or(0, |info| info.state.messages);
+            if board.messages(self.who, all) > 0 {
+                return Outcome::Ok;
+            }
+            let found = self.me.receive(probe.clone(), Some(Duration::ZERO)).await;
+            if let Some(Envelope::Message(message)) = found {
+                board.found(self.who);
+                board.answer(self.who, message.data.try_into().map_or(0, u64::from_le_bytes));
+            }
         }
     }
 

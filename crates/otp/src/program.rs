@@ -142,6 +142,17 @@ pub enum Priority {
     Wrong,
 }
 
+/// Where the messages of a process are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum QueueData {
+    /// With what it works on.
+    OnHeap,
+    /// Apart.
+    OffHeap,
+    /// A value that there is not.
+    Wrong,
+}
+
 /// One step of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs, reason = "the types of the fields say what they are")]
@@ -194,6 +205,20 @@ pub enum Step {
     Info { of: Who, query: Query },
     /// Sets how often it runs.
     Priority(Priority),
+    /// Where its messages are kept: no difference that anybody could see.
+    QueueData(QueueData),
+    /// Sets a limit of memory that kills, a little above what it has.
+    Limit,
+    /// Asks for far more memory than that.
+    Grow,
+    /// Computes for ever, without a pause.
+    Spin,
+    /// Sets a timer, waits for it, and tells whether no less time went by.
+    Nap,
+    /// Asks whether the list of all processes has a process.
+    Listed(Who),
+    /// Gives up its call stack until there is a message, and goes on with the next step.
+    Hibernate,
 }
 
 /// What lies in a mailbox.

@@ -163,6 +163,7 @@ impl Known {
             | Step::Suspend(who)
             | Step::Resume(who)
             | Step::Info { of: who, .. }
+            | Step::Listed(who)
             | Step::Alive(who) => self.process(*who)?,
             Step::Receive { patterns, .. } => {
                 for pattern in patterns {
@@ -181,7 +182,13 @@ impl Known {
             | Step::Unregister(_)
             | Step::Whereis(_)
             | Step::Unalias(_)
-            | Step::Priority(_) => {}
+            | Step::Priority(_)
+            | Step::QueueData(_)
+            | Step::Hibernate
+            | Step::Limit
+            | Step::Grow
+            | Step::Spin
+            | Step::Nap => {}
         }
         Ok(())
     }

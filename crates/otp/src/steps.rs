@@ -5,8 +5,8 @@ use lunatic_model::{AliasMode as ModelMode, MonitorOptions, Names, Signal, Tag, 
 use crate::codec::name_text;
 use crate::mutation::Mutation;
 use crate::program::{
-    Alias, AliasMode, Item, NOBODY, Name, Outcome, Pattern, Priority, Query, Reason, STEPS_MAX,
-    Step, Timer, To, Wait, Watch, Who,
+    Alias, AliasMode, Item, NOBODY, Name, Outcome, Pattern, Priority, Query, QueueData, Reason,
+    STEPS_MAX, Step, Timer, To, Wait, Watch, Who,
 };
 use crate::words::{exit_reason, message, pid, reference, who_of};
 use crate::world::{Source, World, mix};
@@ -50,7 +50,11 @@ impl World<'_> {
                 Step::Send { to: To::Process(_), .. } | Step::Timer { to: To::Process(_), .. },
             ) => true,
             Some(Step::Exit { to, .. }) => *to != who,
-            Some(Step::Spawn { link: false, monitor: None, .. } | Step::Priority(_)) => true,
+            Some(
+                Step::Spawn { link: false, monitor: None, .. }
+                | Step::Priority(_)
+                | Step::QueueData(_),
+            ) => true,
             // Others can see these two.
             Some(Step::Spawn { .. } | Step::Monitor { to: To::Process(_), .. }) => !self.observed,
             _ => false,
@@ -115,8 +119,11 @@ impl World<'_> {
                 let reference = self.alias_reference(*alias);
                 Did::Done(Outcome::Is(self.slot_mut(who).state.unalias(reference)))
             }
-            Step::Priority(Priority::Wrong) => Did::Done(Outcome::Badarg),
-            Step::Priority(_) => Did::Done(Outcome::Ok),
+            // One that is ending may still be there.
+            Step::Listed(of) => {
+                let lives = self.lives(*of);
+                Did::Done(wanted.copied().filter(|_| !lives).unwrap_or(Outcome::Is(lives)))
+            }
             // What was sent before is in its queue, and a request to exit counts from there.
             Step::Alive(to) if *to != who && self.asks_to_exit(who, *to) => Did::Waits,
             Step::Alive(to) => Did::Done(Outcome::Is(self.lives(*to))),
@@ -126,6 +133,25 @@ impl World<'_> {
             Step::Suspend(to) | Step::Resume(to) if !self.is_still_between(who, *to) => Did::Waits,
             Step::Suspend(to) => self.suspend(who, *to),
             Step::Resume(to) => self.resume(who, *to),
+            step => self.alone(who, step),
+        }
+    }
+
+    /// A step that is about nobody else.
+    fn alone(&mut self, who: Who, step: &Step) -> Did {
+        match step {
+            Step::Nap => Did::Done(Outcome::Is(true)),
+            Step::Spin => Did::Waits,
+            Step::Limit => {
+                self.slot_mut(who).limited = true;
+                Did::Done(Outcome::Ok)
+            }
+            Step::Grow if self.slot(who).limited => self.end(who, Reason::Killed),
+            Step::Hibernate if self.slot(who).mailbox.is_empty() => Did::Waits,
+            Step::Priority(Priority::Wrong) | Step::QueueData(QueueData::Wrong) => {
+                Did::Done(Outcome::Badarg)
+            }
+            _ => Did::Done(Outcome::Ok),
         }
     }
 

@@ -1,14 +1,15 @@
 //! The language in which programs are written and failures are shown.
 //!
-//! One line is one step; `crates/otp/README.md` lists them. What must stay true: what is shown can
+//! One line is one step; `docs/otp.md` lists them. What must stay true: what is shown can
 //! be read back.
 
 use std::fmt::{self, Write};
 
 use crate::program::{
-    Alias, AliasMode, End, Item, Name, Outcome, Pattern, Priority, Program, Query, Reason, Script,
-    Step, Timer, To, Trace, Wait, Watch, Who,
+    Alias, End, Item, Name, Outcome, Pattern, Program, Reason, Script, Step, Timer, To, Trace,
+    Wait, Watch, Who,
 };
+use crate::spelling::{ALIAS_MODES, PRIORITIES, QUERIES, QUEUE_DATA, reason_of, word_of};
 
 /// A program with what its author expects of it, beyond what the model allows.
 #[derive(Clone, Debug, Default)]
@@ -233,6 +234,13 @@ impl<'t> Words<'_, 't> {
             "resume" => Step::Resume(self.who()?),
             "info" => Step::Info { of: self.who()?, query: self.one_of(QUERIES)? },
             "priority" => Step::Priority(self.one_of(PRIORITIES)?),
+            "queue_data" => Step::QueueData(self.one_of(QUEUE_DATA)?),
+            "hibernate" => Step::Hibernate,
+            "limit" => Step::Limit,
+            "grow" => Step::Grow,
+            "spin" => Step::Spin,
+            "nap" => Step::Nap,
+            "listed" => Step::Listed(self.who()?),
             verb => return Err(format!("`{verb}` is no step")),
         })
     }
@@ -279,62 +287,6 @@ impl<'t> Words<'_, 't> {
                 Ok(count) => Outcome::Count(count),
                 Err(_) => return Err(format!("`{word}` is no outcome")),
             },
-        })
-    }
-}
-
-const ALIAS_MODES: &[(&str, AliasMode)] = &[
-    ("explicit", AliasMode::Explicit),
-    ("demonitor", AliasMode::Demonitor),
-    ("reply", AliasMode::Reply),
-];
-
-const QUERIES: &[(&str, Query)] = &[
-    ("messages", Query::Messages),
-    ("links", Query::Links),
-    ("monitors", Query::Monitors),
-    ("watchers", Query::Watchers),
-    ("traps", Query::Traps),
-];
-
-const PRIORITIES: &[(&str, Priority)] = &[
-    ("low", Priority::Low),
-    ("normal", Priority::Normal),
-    ("high", Priority::High),
-    ("wrong", Priority::Wrong),
-];
-
-/// How a value of such a table is written.
-fn word_of<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
-    choices.iter().find(|(_, choice)| choice == value).map_or("unknown", |(word, _)| word)
-}
-
-fn reason_of(word: &str) -> Option<Reason> {
-    let plain = [
-        Reason::Normal,
-        Reason::Kill,
-        Reason::Killed,
-        Reason::Shutdown,
-        Reason::Noproc,
-        Reason::Crash,
-    ];
-    let custom = (0..Reason::CUSTOM.len()).map(|index| Reason::Custom(index as u8));
-    plain.into_iter().chain(custom).find(|reason| reason.to_string() == word)
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Normal => "normal",
-            Reason::Kill => "kill",
-            Reason::Killed => "killed",
-            Reason::Shutdown => "shutdown",
-            Reason::Noproc => "noproc",
-            Reason::Crash => "crash",
-            Reason::Custom(index) => {
-                Reason::CUSTOM.get(usize::from(*index)).copied().unwrap_or("unknown")
-            }
-            Reason::Unknown => "unknown",
         })
     }
 }
@@ -429,6 +381,13 @@ impl Program {
                 format!("info {} {}", self.who(*of), word_of(QUERIES, query))
             }
             Step::Priority(priority) => format!("priority {}", word_of(PRIORITIES, priority)),
+            Step::QueueData(place) => format!("queue_data {}", word_of(QUEUE_DATA, place)),
+            Step::Hibernate => "hibernate".into(),
+            Step::Limit => "limit".into(),
+            Step::Grow => "grow".into(),
+            Step::Spin => "spin".into(),
+            Step::Nap => "nap".into(),
+            Step::Listed(who) => format!("listed {}", self.who(*who)),
         }
     }
 

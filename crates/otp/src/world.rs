@@ -65,6 +65,8 @@ pub struct Slot {
     pub started: bool,
     /// The number of its next step.
     pub at: usize,
+    /// It has a limit of memory that kills.
+    pub limited: bool,
     /// Why it ended.
     pub end: Option<Reason>,
     /// Stands for all that has happened to it, in order.
@@ -112,6 +114,7 @@ impl<'a> World<'a> {
                 mailbox: Vec::new(),
                 started: false,
                 at: 0,
+                limited: false,
                 end: None,
                 history: 0,
             })

@@ -130,6 +130,27 @@ static void loops(const uint8_t *argument, size_t length) {
     for (volatile uint32_t i = 0;; i++) continue;
 }
 
+static void sleeps(const uint8_t *argument, size_t length) {
+    (void)argument, (void)length;
+    for (;;) lunatic_sleep(1000);
+}
+
+/* How a process ends that has this budget of its own. */
+static uint32_t end_within(lunatic_entry entry, uint32_t kind, uint64_t amount) {
+    int64_t config = lunatic_config_empty();
+    lunatic_child child;
+    lunatic_message down;
+    char text[32];
+    assert(lunatic_config_budget(config, false, kind, amount, LUNATIC_END));
+    assert(lunatic_spawn(entry, NULL, 0, LUNATIC_MONITOR, config, &child) == LUNATIC_OK);
+    assert(lunatic_wait_down(child.monitor, LUNATIC_FOREVER, &down));
+    size_t length = lunatic_read(text, sizeof text);
+    const char *name = kind == LUNATIC_CPU_TIME ? "cpu_time_max" : "lifetime_max";
+    assert(length == strlen(name) && memcmp(text, name, length) == 0);
+    lunatic_config_drop(config);
+    return down.reason;
+}
+
 static uint32_t end_with(lunatic_entry entry, int64_t config) {
     lunatic_child child;
     lunatic_message message;
@@ -153,6 +174,12 @@ static void configurations(void) {
     assert(!lunatic_config_network(config, true, "no rule at all"));
     lunatic_config_fuel(config, 1);
     assert(end_with(loops, config) == LUNATIC_LIMIT);
+    lunatic_config_drop(config);
+    assert(end_within(loops, LUNATIC_CPU_TIME, 5) == LUNATIC_LIMIT);
+    assert(end_within(sleeps, LUNATIC_LIFETIME, 5) == LUNATIC_LIMIT);
+    config = lunatic_config_empty();
+    /* Processor time that is used up cannot be waited for. */
+    assert(!lunatic_config_budget(config, true, LUNATIC_CPU_TIME, 5, LUNATIC_WAIT));
     lunatic_config_drop(config);
 }
 

@@ -1,5 +1,5 @@
 /* What TCP promises, each as an assertion: an echo through a stream that was given to another
- * process, the end of a stream, a second handle, and addresses that are none. */
+ * process, the end of a stream, a second handle, timeouts, and addresses that are none. */
 #include "../lunatic_tcp.h"
 
 #include <assert.h>
@@ -52,7 +52,7 @@ int main(void) {
     lunatic_message message;
     uint16_t port = 0;
     uint64_t stream, listener;
-    char address[32];
+    char address[32], heard[4];
     assert(lunatic_spawn(serve, &self, sizeof self, LUNATIC_LINK, LUNATIC_OWN, &server) == 0);
     lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);
     assert(lunatic_read(&port, sizeof port) == sizeof port && port != 0);
@@ -66,11 +66,17 @@ int main(void) {
         /* The connection lives as long as one handle of it. */
         assert(lunatic_tcp_write(second, "again", 5, 30000));
         hear(second, "loagain");
+        lunatic_tcp_read_timeout(second, 1);
+        assert(lunatic_tcp_read(second, heard, sizeof heard) == LUNATIC_READ_TIMEOUT);
         lunatic_tcp_close(second);
     }
     assert(!lunatic_tcp_listen(address, &listener));
     assert(!lunatic_tcp_listen("no address", &listener));
     assert(!lunatic_tcp_connect("127.0.0.1", LUNATIC_FOREVER, &stream));
+    assert(lunatic_tcp_listen("127.0.0.1:0", &listener));
+    lunatic_tcp_accept_timeout(listener, 1);
+    assert(!lunatic_tcp_accept(listener, &stream));
+    lunatic_tcp_close_listener(listener);
     puts("ok");
     return 0;
 }

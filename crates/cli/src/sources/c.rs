@@ -31,6 +31,10 @@ struct Clang {
     sysroot: Option<PathBuf>,
 }
 
+/// A stack of 61 KiB before the data: going over its end traps instead of writing over the data,
+/// and what a process touches of it lies in the page where the data begins.
+const STACK: &str = "-Wl,--stack-first,-z,stack-size=62464";
+
 /// Compiles a program of one file, together with the library: that in `vendor/` beside it if there
 /// is one, else the one that this command has.
 pub fn module(file: &Path) -> Result<PathBuf, CliError> {
@@ -42,7 +46,7 @@ pub fn module(file: &Path) -> Result<PathBuf, CliError> {
         library::write(library::C, &library)?;
     }
     let mut command = clang.command();
-    command.args(["-O2", "-Wall", "-I"]).arg(&library);
+    command.args(["-O2", "-Wall", STACK, "-I"]).arg(&library);
     command.arg(file).arg(library.join("lunatic.c")).arg("-o").arg(&module);
     tool::run(Tool::Clang, &mut command)?.or_error(|| does_not_build(file))?;
     Ok(module)

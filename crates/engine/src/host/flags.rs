@@ -61,7 +61,7 @@ fn set(state: &mut State, flag: i32, value: u64) -> Result<u64, String> {
         },
         MEMORY_POLICY => match MemoryPolicy::from_number(value) {
             Some(policy) => Ok(std::mem::replace(&mut state.memory_policy, policy) as u64),
-            None => refused("memory_policy", "0 (refuse) or 1 (end)"),
+            None => refused("memory_policy", "0 (refuse), 1 (end) or 2 (kill)"),
         },
         MEMORY_BYTES_MAX => {
             let limit = state.process.limits().memory_bytes_max;

@@ -8,9 +8,11 @@
 mod bonds;
 mod budgets;
 mod distributed;
+mod entry;
 mod error;
 mod exit;
 mod flags;
+mod hibernate;
 mod identity;
 mod info;
 pub(crate) mod legacy;
@@ -56,6 +58,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     bonds::link(&mut linker)?;
     exit::link(&mut linker)?;
     flags::link(&mut linker)?;
+    hibernate::link(&mut linker)?;
     info::link(&mut linker)?;
     spawn::link(&mut linker)?;
     receive::link(&mut linker)?;

@@ -6,8 +6,8 @@
 use lunatic_model::{Access, NetworkRights, NetworkRule, PERMIT_BYTES_MAX, Permit};
 use wasmtime::{Caller, Linker, Result, bail};
 
-use crate::host::{fail, wasi_config};
 use crate::host::process::{NAMESPACE, changed_draft};
+use crate::host::{fail, wasi_config};
 use crate::memory::{string, unsigned};
 use crate::state::State;
 

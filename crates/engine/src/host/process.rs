@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use lunatic_model::{ExitReason, Grant, Limits, Priority, Ref, Rights, Tag, TrapExit};
 use lunatic_node::{Bonds, Charged, Claim, Process};
-use wasmtime::{Caller, Linker, Result, Val, bail};
+use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{budgets, fail, network_config, wasi_config};
+use crate::host::{budgets, entry, fail, network_config, wasi_config};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
-use crate::memory::{bytes, split, text, unsigned, write_u64};
+use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
 use crate::state::State;
 use crate::tables::ConfigDraft;
@@ -25,15 +25,9 @@ const DENIED: i32 = -1;
 const IN_START_SECTION: &str = "nothing can be spawned from the start section";
 /// What the old ABI says for "as much memory as there is".
 const NO_MEMORY_LIMIT: u64 = u32::MAX as u64;
-/// Bytes of one parameter: a type and 128 bits.
-const PARAM_BYTES: usize = 17;
-/// Bytes in the name of an entry function: no valid module exports a longer name.
-const ENTRY_BYTES_MAX: usize = 100_000;
 /// What a module counts for in the memory of whoever compiles it, for each of its bytes: they are
 /// kept, and compiled code takes a few times as much.
 const COMPILED_BYTES_FACTOR: usize = 8;
-/// Parameters of an entry function.
-const PARAMS_MAX: usize = 1000;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap_async(
@@ -340,11 +334,8 @@ pub(super) async fn spawn_child(
         OWN => Ok(state.config.clone()),
         id => built_config(state, id).await?,
     };
-    if unsigned(raw.name_length) > ENTRY_BYTES_MAX {
-        bail!("the name of an exported function has at most {ENTRY_BYTES_MAX} bytes");
-    }
-    let entry = text(split(caller)?.0, raw.name, raw.name_length)?.into();
-    let params = params(bytes(split(caller)?.0, raw.params, raw.params_length)?)?;
+    let entry = entry::name(caller, raw.name, raw.name_length)?;
+    let params = entry::params(caller, raw.params, raw.params_length)?;
     let config = match config {
         Ok(config) => config,
         Err(text) => return Ok(Err(text)),
@@ -397,28 +388,6 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
     let built = Arc::new(narrowed.confined(grant));
     draft.built = Some(built.clone());
     Ok(Ok(built))
-}
-
-/// The parameters of an entry function: for each a type byte and 16 bytes of value, of which those
-/// beyond the type's size are arbitrary.
-fn params(block: &[u8]) -> Result<Vec<Val>> {
-    let (records, rest) = block.as_chunks::<PARAM_BYTES>();
-    if !rest.is_empty() {
-        bail!("a parameter block of {} bytes is not made of 17-byte records", block.len());
-    }
-    if records.len() > PARAMS_MAX {
-        bail!("an entry function takes at most {PARAMS_MAX} parameters");
-    }
-    let value = |record: &[u8; PARAM_BYTES]| {
-        let (kind, bits) = (record[0], u128::from_le_bytes(std::array::from_fn(|i| record[i + 1])));
-        Ok(match kind {
-            0x7F => Val::I32((bits as u32).cast_signed()),
-            0x7E => Val::I64((bits as u64).cast_signed()),
-            0x7B => Val::V128(bits.into()),
-            other => bail!("parameters of type {other:#x} cannot be passed to a process"),
-        })
-    };
-    records.iter().map(value).collect()
 }
 
 /// A process that has gone over a limit must not go on.

@@ -112,6 +112,7 @@ fn register(
 /// 1 if nobody has the name.
 fn unregister(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
-    let may = caller.data().permit(Rights::NAMES, "registry unregister").is_ok() && may_take(&caller, &name);
+    let may = caller.data().permit(Rights::NAMES, "registry unregister").is_ok()
+        && may_take(&caller, &name);
     Ok(i32::from(!(may && caller.data().process.environment().remove_name(&name))))
 }

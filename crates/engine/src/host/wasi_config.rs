@@ -99,11 +99,7 @@ pub(super) fn deny_files(
 }
 
 /// Gives a child the variables of this name that its parent has; `*` is all of them.
-pub(super) fn pass_on_variables(
-    caller: &mut Caller<'_, State>,
-    id: i64,
-    name: &str,
-) -> Result<()> {
+pub(super) fn pass_on_variables(caller: &mut Caller<'_, State>, id: i64, name: &str) -> Result<()> {
     let config = caller.data().config.clone();
     for (key, value) in config.wasi.env() {
         if name == "*" || name == key {
@@ -115,11 +111,7 @@ pub(super) fn pass_on_variables(
 }
 
 /// Takes variables out of a configuration.
-pub(super) fn remove_variables(
-    caller: &mut Caller<'_, State>,
-    id: i64,
-    name: &str,
-) -> Result<()> {
+pub(super) fn remove_variables(caller: &mut Caller<'_, State>, id: i64, name: &str) -> Result<()> {
     changed_draft(caller, id)?.env.retain(|(key, _)| name != "*" && key != name);
     Ok(())
 }

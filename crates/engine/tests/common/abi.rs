@@ -247,7 +247,9 @@ lunatic::process processes i32 i32 -> i32
 lunatic::process info i64 i64 i32 i32 -> i32
 lunatic::process spawn_with i32 i32 i32 -> i32
 lunatic::process exit i64 i64 i32 i32 i32 ->
+lunatic::process exit_alias i64 i64 i32 i32 i32 i32 ->
 lunatic::process exit_self i32 i32 i32 ->
+lunatic::process hibernate i32 i32 i32 i32 i32 -> i32
 lunatic::process link_pid i64 i64 i64 i32 ->
 lunatic::process unlink_pid i64 i64 ->
 lunatic::process monitor_pid i64 i64 i32 i32 ->

@@ -77,6 +77,40 @@ fn what_ends_a_process_is_not_caught() {
 }
 
 #[test]
+fn a_request_through_an_alias_goes_first_if_the_alias_takes_that_and_vanishes_after_it() {
+    let ask = r#"(func $ask (param $flags i32) (param $data i32) (param $length i32)
+        (call $process.exit_alias (i64.const 0) (call $ref) (local.get $flags) (i32.const 11)
+            (local.get $data) (local.get $length)))"#;
+    for (alias, flags, first, second) in [(2, 1, 1, 0), (2, 0, 0, 1), (0, 1, 0, 1), (3, 1, 1, 0)] {
+        passes(&format!(
+            r#"{ask}
+            (func (export "_start")
+                (drop (call $flag (i32.const 0) (i64.const 1)))
+                (call $process.alias (i32.const {alias}) (i32.const 0x33c0))
+                (call $tell (call $process.process_id) (i64.const 0) (i64.const 1))
+                (call $ask (i32.const {flags}) @"stop")
+                (call $comes (i32.const {first}))
+                (call $comes (i32.const {second}))
+                ;; An exit is no message: it does not end an alias for one.
+                (call $is (call $process.unalias (i64.const 0) (call $ref)) (i32.const 1))
+                (call $ask (i32.const {flags}) @"late")
+                (call $is (call $come (i64.const 0)) (i32.const 9027)))"#
+        ));
+    }
+    let ended = reason(&format!(
+        r#"{ask}
+        (func (export "_start")
+            (call $process.alias (i32.const 2) (i32.const 0x33c0))
+            (call $ask (i32.const 1) @"stop")
+            unreachable)"#
+    ));
+    assert_eq!(ended, ExitReason::Custom(b"stop"[..].into()));
+    let call = r#"(call $process.exit_alias (i64.const 0) (i64.const 0)"#;
+    traps(&format!(r#"{call} (i32.const 2) (i32.const 1) @"")"#), "do not exist");
+    traps(&format!(r#"{call} (i32.const 0) (i32.const 9) @"")"#), "for the runtime alone");
+}
+
+#[test]
 fn a_request_to_exit_ends_the_other_with_its_reason_unless_it_traps_exits() {
     passes(
         r#"(func (export "waits") (call $comes (i32.const 0)) unreachable)

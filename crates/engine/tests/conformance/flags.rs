@@ -30,7 +30,7 @@ fn a_value_that_a_flag_cannot_have_is_an_error_and_changes_nothing() {
         (0, "-1", "0"),
         (1, "4", "1"),
         (1, "-1", "1"),
-        (2, "2", "0"),
+        (2, "3", "0"),
         (3, "0", "0x100000000"),
         (3, "0x100000001", "0x100000000"),
         (4, "2", "0"),
@@ -88,18 +88,20 @@ fn memory_is_refused_or_ends_the_process_as_the_policy_says() {
             (call $is (memory.grow (i32.const 1)) (i32.const 2)))"#,
         |limits, _| limits.memory_bytes_max = 4 << 16,
     );
-    let grows = |size: u32| {
+    let grows = |size: u32, policy: u32| {
         reason(&format!(
             r#"(table 1 funcref) (elem (i32.const 0) $grows) (type $nothing (func))
             (func $grows (drop (memory.grow (i32.const {size}))))
             (func (export "_start")
-                (drop (call $flag (i32.const 2) (i64.const 1)))
+                (drop (call $flag (i32.const 2) (i64.const {policy})))
                 (drop (call $flag (i32.const 3) (i64.const 0x20000)))
                 (drop (call $try (i32.const 0))))"#
         ))
     };
-    assert_eq!(grows(1), ExitReason::Normal);
-    assert_eq!(grows(2), ExitReason::Limit("memory_bytes_max"), "nothing catches it");
+    for (policy, reason) in [(1, ExitReason::Limit("memory_bytes_max")), (2, ExitReason::Killed)] {
+        assert_eq!(grows(1, policy), ExitReason::Normal);
+        assert_eq!(grows(2, policy), reason, "nothing catches it");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod error;
 mod figures;
 mod flags;
 mod guests;
+mod hibernate;
 mod hostile;
 mod imports;
 mod info;

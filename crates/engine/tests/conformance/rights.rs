@@ -142,10 +142,7 @@ fn each_right_to_files_allows_what_it_says_and_nothing_else() {
             (call $is (call $p1.path_unlink_file (i32.const 3) @"file") (i32.const {remove}))"#
         );
         let make = format!("{EMPTY} {grant}");
-        passes_with_files(&format!(
-            "{HELPERS}{DIRECTORY_HELPERS}{}",
-            with_child(&make, &child)
-        ));
+        passes_with_files(&format!("{HELPERS}{DIRECTORY_HELPERS}{}", with_child(&make, &child)));
     }
 }
 

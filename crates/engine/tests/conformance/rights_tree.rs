@@ -17,10 +17,27 @@ use crate::common::{check, run_with};
 
 /// What is written into configurations. `PORT` is that of a listener.
 const WISHES: [&str; 21] = [
-    "stdout", "stderr", "clocks", "random", "names", "timers", "sqlite", "configs", "spawn",
-    "connect:*", "connect:tcp:127.0.0.1:PORT", "connect:udp", "connect:tcp:127.0.0.0/8",
-    "bind:tcp:127.0.0.1", "inspect:none", "inspect:descendants", "inspect:family", "inspect:tree",
-    "monitor:tree", "resolve", "compile",
+    "stdout",
+    "stderr",
+    "clocks",
+    "random",
+    "names",
+    "timers",
+    "sqlite",
+    "configs",
+    "spawn",
+    "connect:*",
+    "connect:tcp:127.0.0.1:PORT",
+    "connect:udp",
+    "connect:tcp:127.0.0.0/8",
+    "bind:tcp:127.0.0.1",
+    "inspect:none",
+    "inspect:descendants",
+    "inspect:family",
+    "inspect:tree",
+    "monitor:tree",
+    "resolve",
+    "compile",
 ];
 
 /// The configuration of one process, and its children.
@@ -40,11 +57,17 @@ fn trees() -> impl Strategy<Value = Node> {
         let random = vec((0..WISHES.len(), any::<bool>()), 0..10);
         (base, random).prop_map(|(base, random)| [base, random].concat())
     };
-    let leaf = (any::<bool>(), changes())
-        .prop_map(|(old, changes)| Node { old, changes, children: Vec::new() });
+    let leaf = (any::<bool>(), changes()).prop_map(|(old, changes)| Node {
+        old,
+        changes,
+        children: Vec::new(),
+    });
     leaf.prop_recursive(4, 10, 3, move |inner| {
-        (any::<bool>(), changes(), vec(inner, 0..3))
-            .prop_map(|(old, changes, children)| Node { old, changes, children })
+        (any::<bool>(), changes(), vec(inner, 0..3)).prop_map(|(old, changes, children)| Node {
+            old,
+            changes,
+            children,
+        })
     })
 }
 

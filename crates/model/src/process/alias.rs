@@ -110,4 +110,18 @@ impl Process {
         });
         AliasDelivery { delivery, ended, demonitor: demonitor.flatten() }
     }
+
+    /// Handles a request to exit that came through an alias; `None` if that is not active. It is
+    /// no message, so the alias stays. With `priority` a trapped one goes before ordinary
+    /// messages, if the alias was made for that.
+    pub fn exit_by_alias(
+        &mut self,
+        reference: Ref,
+        from: Pid,
+        reason: ExitReason,
+        priority: bool,
+    ) -> Option<Delivery> {
+        let alias = self.rare.as_ref()?.aliases.get(&reference).copied()?;
+        Some(self.exit_request(from, reason, priority && alias.priority))
+    }
 }

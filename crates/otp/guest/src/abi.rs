@@ -26,6 +26,14 @@ mod process {
         pub fn set_flag(flag: i32, value: u64, result: *mut u64) -> i32;
         pub fn suspend(node: u64, id: u64, error: *mut u64) -> i32;
         pub fn resume(node: u64, id: u64) -> i32;
+        pub fn processes(pids: *mut u64, room: usize) -> usize;
+        pub fn hibernate(
+            entry: *const u8,
+            length: usize,
+            params: *const u8,
+            params_length: usize,
+            error: *mut u64,
+        ) -> i32;
         pub fn info(node: u64, id: u64, place: *mut u8, length: usize) -> i32;
     }
 }
@@ -191,6 +199,51 @@ pub fn resume(pid: Pair) -> bool {
     unsafe { process::resume(pid.0, pid.1) == OK }
 }
 
+/// Sets a limit of memory that kills, so many bytes above what there is.
+pub fn limit_memory(left: usize) {
+    let bytes = std::arch::wasm32::memory_size::<0>() * (1 << 16) + left;
+    const MEMORY_POLICY: i32 = 2;
+    const KILL: u64 = 2;
+    const MEMORY_BYTES_MAX: i32 = 3;
+    set_flag(MEMORY_POLICY, KILL).expect("there is such a policy");
+    set_flag(MEMORY_BYTES_MAX, bytes as u64).expect("it is below the limit of the process");
+}
+
+/// All processes.
+pub fn processes() -> Vec<Pair> {
+    let mut pairs = vec![0; 2 * 64];
+    // SAFETY: as above. A program has fewer processes than there is room for.
+    let count = unsafe { process::processes(pairs.as_mut_ptr(), pairs.len() / 2) };
+    let pairs = pairs.chunks_exact(2).take(count);
+    pairs.map(|pair| (pair[0], pair[1])).collect()
+}
+
+/// Waits on a timer of its own.
+pub fn sleep(time: std::time::Duration) {
+    const NAPPED: i64 = i64::MIN + 2;
+    // SAFETY: no place is handed over.
+    unsafe { message::create_data(NAPPED, 0) };
+    // SAFETY: as above.
+    let timer = pair(|place| unsafe {
+        let (node, id) = own_pid();
+        timer::start(node, id, time.as_millis() as i64, place);
+    });
+    receive(&pattern(MESSAGE, REFERENCE, 0, (0, 0), timer), FOR_EVER);
+}
+
+/// Gives up the call stack; `entry` is called with the number when there is a message.
+pub fn hibernate(entry: &str, number: i64) -> ! {
+    let mut param = [0_u8; 17];
+    param[0] = 0x7E;
+    param[1..9].copy_from_slice(&number.to_le_bytes());
+    let mut error = 0;
+    // SAFETY: as above. What is in use on the stack is never looked at again.
+    unsafe {
+        process::hibernate(entry.as_ptr(), entry.len(), param.as_ptr(), param.len(), &mut error)
+    };
+    unreachable!("the entry exists, and takes one number")
+}
+
 /// What is asked of a process.
 pub struct Info {
     pub trap_exit: u32,
@@ -261,6 +314,26 @@ impl Header {
             _ => u8::MAX,
         }
     }
+}
+
+/// Kinds that a pattern takes.
+pub const MESSAGE: u32 = 1;
+pub const EXIT: u32 = 2;
+pub const DOWN: u32 = 4;
+
+/// What a pattern compares.
+pub const TAG: u32 = 1;
+pub const FROM: u32 = 2;
+pub const REFERENCE: u32 = 4;
+
+/// A pattern as the runtime reads it.
+pub fn pattern(kinds: u32, compared: u32, tag: i64, from: Pair, reference: Pair) -> Vec<u8> {
+    let mut bytes = [kinds.to_le_bytes(), compared.to_le_bytes()].concat();
+    bytes.extend(tag.to_le_bytes());
+    for number in [from.0, from.1, reference.0, reference.1] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes
 }
 
 /// Receives by patterns of 48 bytes each; none at the timeout.

@@ -12,7 +12,8 @@ mod abi;
 mod receive;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use wire::{Pair, Table};
 
@@ -39,12 +40,20 @@ fn play(who: u8) {
     let program: Vec<u8> = (0..program.len() / 2)
         .map(|at| u8::from_str_radix(&program[2 * at..2 * at + 2], 16).unwrap_or(0))
         .collect();
-    let mut process = Process { who, watches: HashMap::new(), timers: HashMap::new() };
-    for step in script(&program, who) {
-        wire::permit(who);
-        process.perform(&step);
+    let steps = script(&program, who).into();
+    Process { who, steps, watches: HashMap::new(), timers: HashMap::new() }.play();
+}
+
+/// A process that hibernates has a message. Its number is the address of what it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn wake(process: i64) {
+    // SAFETY: the address comes from `Process::hibernate`, which gave the box away for this call.
+    let process = unsafe { Box::from_raw(process as usize as *mut Process) };
+    if !receive::has_message(process.who) {
+        process.hibernate();
     }
-    wire::permit(who);
+    wire::seen(process.who, OK, 0, 0, (0, 0));
+    process.play();
 }
 
 /// One step: its five bytes, and its patterns if it is a receive.
@@ -72,10 +81,21 @@ fn script(program: &[u8], who: u8) -> Vec<Step> {
 
 struct Process {
     who: u8,
+    /// What is still to be done.
+    steps: VecDeque<Step>,
     /// References of monitors, and the monitors.
     watches: HashMap<Pair, u8>,
     timers: HashMap<u8, Pair>,
 }
+
+/// What a limited process may have besides what it has.
+const MEMORY_LEFT: usize = 8 << 20;
+const PAGE: usize = 1 << 16;
+/// Near: nothing depends on how late it is.
+const NAP: Duration = Duration::from_millis(3);
+
+/// The step that gives up the call stack.
+const HIBERNATE: u8 = 29;
 
 const OK: u8 = 0;
 const YES: u8 = 1;
@@ -91,6 +111,23 @@ fn fine(is: bool) -> u8 {
 }
 
 impl Process {
+    fn play(mut self) {
+        while let Some(step) = self.steps.pop_front() {
+            wire::permit(self.who);
+            if step.code[0] == HIBERNATE {
+                receive::begins_to_wait(self.who);
+                Box::new(self).hibernate();
+            }
+            self.perform(&step);
+        }
+        wire::permit(self.who);
+    }
+
+    /// Gives up the call stack, and with it everything that is not in the box.
+    fn hibernate(self: Box<Self>) -> ! {
+        abi::hibernate("wake", Box::into_raw(self) as usize as i64)
+    }
+
     fn perform(&mut self, step: &Step) {
         let [code, a, b, c, d] = step.code;
         let table = Table::read();
@@ -144,8 +181,8 @@ impl Process {
             23 => fine(abi::suspend(table.pid(a))),
             24 => fine(abi::resume(table.pid(a))),
             25 => return self.info(table.pid(a), a, b),
-            26 => fine(abi::set_flag(1, u64::from(a)).is_some()),
-            _ => BADARG,
+            35 => yes(abi::processes().contains(&table.pid(a))),
+            code => alone(code, a),
         };
         wire::seen(self.who, outcome, 0, 0, (0, 0));
     }
@@ -192,6 +229,31 @@ impl Process {
                 wire::count(self.who, of, query, count[usize::from(query)]);
             }
         }
+    }
+}
+
+/// A step that is about nobody else.
+fn alone(code: u8, a: u8) -> u8 {
+    match code {
+        26 => fine(abi::set_flag(1, u64::from(a)).is_some()),
+        30 => fine(abi::set_flag(4, u64::from(a)).is_some()),
+        31 => {
+            abi::limit_memory(MEMORY_LEFT);
+            OK
+        }
+        32 => {
+            std::arch::wasm32::memory_grow::<0>(2 * MEMORY_LEFT / PAGE);
+            OK
+        }
+        33 => loop {
+            std::hint::spin_loop();
+        },
+        34 => {
+            let begin = Instant::now();
+            abi::sleep(NAP);
+            yes(begin.elapsed() >= NAP)
+        }
+        _ => BADARG,
     }
 }
 

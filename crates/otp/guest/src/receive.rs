@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use crate::abi::{DOWN, EXIT, FROM, MESSAGE, REFERENCE, TAG, pattern};
 use crate::wire::{self, Pair, Table};
 use crate::{FAR, abi};
 
@@ -10,27 +11,9 @@ use crate::{FAR, abi};
 const PROBE: i64 = i64::MIN;
 const GO: i64 = i64::MIN + 1;
 
-const MESSAGE: u32 = 1;
-const EXIT: u32 = 2;
-const DOWN: u32 = 4;
-
-const TAG: u32 = 1;
-const FROM: u32 = 2;
-const REFERENCE: u32 = 4;
-
 thread_local! {
     /// A probe that came where it could not be answered.
     static PROBED: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-/// A pattern as the runtime reads it.
-fn pattern(kinds: u32, compared: u32, tag: i64, from: Pair, reference: Pair) -> Vec<u8> {
-    let mut bytes = [kinds.to_le_bytes(), compared.to_le_bytes()].concat();
-    bytes.extend(tag.to_le_bytes());
-    for number in [from.0, from.1, reference.0, reference.1] {
-        bytes.extend(number.to_le_bytes());
-    }
-    bytes
 }
 
 fn tagged(tag: i64) -> Vec<u8> {
@@ -40,6 +23,40 @@ fn tagged(tag: i64) -> Vec<u8> {
 /// Waits until the harness lets the first processes begin.
 pub fn go() {
     abi::receive(&tagged(GO), -1);
+}
+
+/// The process has come to where it answers probes.
+pub fn begins_to_wait(who: u8) {
+    wire::waits(who);
+    if let Some(round) = PROBED.take() {
+        wire::answer(who, round);
+    }
+}
+
+/// Takes a probe, if there is one.
+fn takes_probe(who: u8) -> bool {
+    if abi::receive(&tagged(PROBE), 0).is_none() {
+        return false;
+    }
+    wire::found(who);
+    PROBED.set(Some(u64::from_le_bytes(abi::data())));
+    true
+}
+
+/// Whether there is a message that is no probe. If not, a probe that was there is answered.
+pub fn has_message(who: u8) -> bool {
+    loop {
+        takes_probe(who);
+        let there = abi::info(abi::own_pid()).is_some_and(|info| info.messages > 0);
+        // What was counted may be a probe that came in between; there is only one at a time.
+        if there && takes_probe(who) {
+            continue;
+        }
+        if !there && let Some(round) = PROBED.take() {
+            wire::answer(who, round);
+        }
+        return there;
+    }
 }
 
 /// Does a receive and tells what it took.
@@ -69,10 +86,7 @@ pub fn receive(
     let timeout = [0, FAR, -1][usize::from(wait)];
     if wait != 0 {
         encoded.extend(tagged(PROBE));
-        wire::waits(who);
-        if let Some(round) = PROBED.take() {
-            wire::answer(who, round);
-        }
+        begins_to_wait(who);
     }
     loop {
         let Some(header) = abi::receive(&encoded, timeout) else {

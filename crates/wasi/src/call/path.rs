@@ -173,7 +173,8 @@ pub async fn path_filestat_set_times<G: Guest>(
         async {
             let follow = decode_follow(lookup_flags)?;
             let times = NewTimes::decode(accessed, modified, flags)?;
-            let at = place(guest, fd, path, path_len, Rights::PATH_FILESTAT_SET_TIMES)?.may(WRITE)?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_FILESTAT_SET_TIMES)?.may(WRITE)?;
             let follow = follow || at.names_directory();
             at.directory.set_times_at(at.path, follow, times).await?;
             Ok(())
@@ -191,7 +192,8 @@ pub async fn path_create_directory<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let at = place(guest, fd, path, path_len, Rights::PATH_CREATE_DIRECTORY)?.may(CREATE)?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_CREATE_DIRECTORY)?.may(CREATE)?;
             at.directory.create_directory(at.path).await?;
             Ok(())
         }
@@ -208,7 +210,8 @@ pub async fn path_remove_directory<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let at = place(guest, fd, path, path_len, Rights::PATH_REMOVE_DIRECTORY)?.may(REMOVE)?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_REMOVE_DIRECTORY)?.may(REMOVE)?;
             at.directory.remove_directory(at.path).await?;
             Ok(())
         }

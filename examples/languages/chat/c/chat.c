@@ -1,5 +1,7 @@
 /* A chat over TCP, server and guest: `chat` of examples/languages/README.md.
  *
+ * Run it: `lunatic run chat.c serve 127.0.0.1:4000`; a guest is `talk 127.0.0.1:4000 a hello`.
+ *
  * What must stay true: the room alone decides the order in which all hear; nothing that a guest
  * does or fails to do makes the room wait. A guest is a process that reads and one that writes,
  * linked with each other, so that both end together. */
@@ -11,8 +13,6 @@
 
 enum { GIVEN = 1, JOIN = 2, SAY = 3, HEAR = 4 };
 enum { LINE_MAX_BYTES = 1024, ROOM_FOR_ALL = 3 * LINE_MAX_BYTES, WRITE_TIMEOUT = 30000 };
-
-static void end_with(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
 
 /* ---- lines ---- */
 
@@ -70,8 +70,7 @@ static void tell_all(const guest *all, const char *before, const guest *who, con
 }
 
 static void join(guest **all, lunatic_pid reader, const uint8_t *body, size_t length) {
-    guest *one = (guest *)calloc(1, sizeof *one);
-    if (one == NULL) end_with("out of memory");
+    guest *one = (guest *)lunatic_allocate(sizeof *one);
     one->reader = reader;
     memcpy(&one->writer, body, sizeof one->writer);
     one->length = length - sizeof one->writer;
@@ -83,8 +82,7 @@ static void join(guest **all, lunatic_pid reader, const uint8_t *body, size_t le
 }
 
 static guest **find(guest **all, lunatic_pid reader) {
-    while (*all != NULL && ((*all)->reader.id != reader.id || (*all)->reader.node != reader.node))
-        all = &(*all)->next;
+    while (*all != NULL && !lunatic_same((*all)->reader, reader)) all = &(*all)->next;
     return all;
 }
 
@@ -112,10 +110,8 @@ static void keep_room(const uint8_t *argument, size_t argument_length) {
 /* ---- a guest's processes in the server ---- */
 
 static uint64_t take_stream(void) {
-    static const lunatic_pattern wanted = {
-        .kinds = LUNATIC_TAKE_MESSAGE, .equal = LUNATIC_BY_TAG, .tag = GIVEN};
     lunatic_message message;
-    lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &message);
+    lunatic_receive_tag(GIVEN, LUNATIC_FOREVER, &message);
     return lunatic_tcp_take();
 }
 
@@ -141,9 +137,9 @@ static void read_from_guest(const uint8_t *argument, size_t argument_length) {
     lunatic_child writer;
     from.stream = take_stream();
     from.max = LINE_MAX_BYTES;
-    if (!lunatic_whereis("room", &room)) end_with("there is no room");
+    if (!lunatic_whereis("room", &room)) lunatic_fail("there is no room");
     if (lunatic_spawn(write_to_guest, NULL, 0, LUNATIC_LINK, LUNATIC_OWN, &writer) != LUNATIC_OK)
-        end_with("nobody can write to the guest");
+        lunatic_fail("nobody can write to the guest");
     lunatic_tcp_give(writer.pid, GIVEN, lunatic_tcp_clone(from.stream), LUNATIC_FOREVER);
     memcpy(body, &writer.pid, sizeof writer.pid);
     if (next_line(&from, line, &length)) {
@@ -166,7 +162,7 @@ static int serve(const char *where) {
     }
     if (lunatic_spawn(keep_room, NULL, 0, LUNATIC_LINK, LUNATIC_OWN, &child) != LUNATIC_OK ||
         !lunatic_register("room", child.pid))
-        end_with("there is no room");
+        lunatic_fail("there is no room");
     const char *port = strrchr(where, ':');
     printf("listening on %.*s:%u\n", (int)(port - where), where, lunatic_tcp_port(listener));
     fflush(stdout);

@@ -1,17 +1,16 @@
 /* A number in a process, and a client: `counter` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/counter/c/counter.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page, so that clients and servers in other
  * languages can be on the other side. */
 #include "lunatic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { GET = 0, ADD = 1, RESET = 0, CRASH = 1 };
 enum { BODY_MAX = 64, NAME_MAX_BYTES = 256, CALL_TIMEOUT = 5000 };
-
-static void end_with(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
 
 /* ---- the server ---- */
 
@@ -31,7 +30,7 @@ static bool handle_call(lunatic_reader *in, lunatic_ref caller, int64_t *number)
 static bool handle_cast(lunatic_reader *in, int64_t *number) {
     uint64_t variant = lunatic_get_unsigned(in, UINT32_MAX);
     if (!lunatic_read_all(in) || variant > CRASH) return false;
-    if (variant == CRASH) end_with("told to crash");
+    if (variant == CRASH) lunatic_fail("told to crash");
     *number = 0;
     return true;
 }
@@ -39,18 +38,17 @@ static bool handle_cast(lunatic_reader *in, int64_t *number) {
 static void server(const uint8_t *argument, size_t length) {
     lunatic_reader in = lunatic_read_from(argument, length);
     int64_t number = lunatic_get_signed(&in, INT64_MAX);
-    if (!lunatic_read_all(&in)) end_with("the argument is not a number to begin with");
+    if (!lunatic_read_all(&in)) lunatic_fail("the argument is not a number to begin with");
     for (;;) {
         lunatic_message message;
         lunatic_ref caller;
         uint8_t place[BODY_MAX];
         lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);
         bool is_call = lunatic_caller(&message, &caller), good = false;
-        /* No request is as long as the place: what is longer does not decode. */
-        in = lunatic_read_from(place, lunatic_read(place, sizeof place));
+        in = lunatic_read_body(place, sizeof place);
         if (is_call) good = handle_call(&in, caller, &number);
         if (message.tag == LUNATIC_TAG_CAST) good = handle_cast(&in, &number);
-        if (!good) fputs("counter: dropped a message that does not decode\n", stderr);
+        if (!good) lunatic_dropped("counter", &message, "request");
     }
 }
 
@@ -64,13 +62,10 @@ static int64_t ask(lunatic_pid counter, const int64_t *add) {
     lunatic_writer out = lunatic_write_to(request, sizeof request);
     lunatic_put_unsigned(&out, add == NULL ? GET : ADD);
     if (add != NULL) lunatic_put_signed(&out, *add);
-    lunatic_reply reply =
-        lunatic_call(counter, request, out.length, place, sizeof place, CALL_TIMEOUT);
-    if (reply.result != LUNATIC_OK || reply.length > sizeof place)
-        end_with("the counter did not answer");
-    lunatic_reader in = lunatic_read_from(place, reply.length);
+    lunatic_reader in =
+        lunatic_ask(counter, "counter", &out, place, sizeof place, CALL_TIMEOUT);
     int64_t number = lunatic_get_signed(&in, INT64_MAX);
-    if (!lunatic_read_all(&in)) end_with("the counter's answer is not a number");
+    if (!lunatic_read_all(&in)) lunatic_fail("the counter's answer is not a number");
     return number;
 }
 
@@ -81,7 +76,7 @@ static void client(const uint8_t *argument, size_t length) {
     lunatic_pid counter;
     lunatic_reader in = lunatic_read_from(argument, length);
     lunatic_get_text(&in, name, sizeof name);
-    if (!lunatic_read_all(&in)) end_with("the argument is not the server's name");
+    if (!lunatic_read_all(&in)) lunatic_fail("the argument is not the server's name");
     if (!lunatic_whereis(name, &counter)) {
         printf("nobody is called %s\n", name);
         return;
@@ -98,29 +93,23 @@ LUNATIC_EXPORT("counter_client") void counter_client(void) { lunatic_run(client)
 
 /* ---- both ---- */
 
-static lunatic_message wait_for_end(lunatic_ref monitor) {
-    lunatic_message down;
-    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF};
-    wanted.reference = monitor;
-    lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &down);
-    return down;
-}
-
 int main(void) {
     static const uint8_t zero = 0, crash = CRASH;
     uint8_t argument[BODY_MAX], reason[BODY_MAX];
     lunatic_child counter, asking;
     if (lunatic_spawn(server, &zero, 1, 0, LUNATIC_OWN, &counter) != LUNATIC_OK ||
         !lunatic_register("counter", counter.pid))
-        end_with("there is no counter");
+        lunatic_fail("there is no counter");
     lunatic_writer out = lunatic_write_to(argument, sizeof argument);
     lunatic_put_text(&out, "counter");
     if (lunatic_spawn(client, argument, out.length, LUNATIC_MONITOR, LUNATIC_OWN, &asking))
-        end_with("there is no client");
-    if (wait_for_end(asking.monitor).reason != LUNATIC_NORMAL) end_with("the client failed");
+        lunatic_fail("there is no client");
+    lunatic_message down;
+    lunatic_wait_down(asking.monitor, LUNATIC_FOREVER, &down);
+    if (down.reason != LUNATIC_NORMAL) lunatic_fail("the client failed");
     lunatic_ref watched = lunatic_monitor(counter.pid);
     lunatic_cast(counter.pid, &crash, 1);
-    wait_for_end(watched);
+    lunatic_wait_down(watched, LUNATIC_FOREVER, &down);
     size_t length = lunatic_read(reason, sizeof reason);
     printf("counter has ended: %.*s\n", (int)length, (const char *)reason);
     return 0;

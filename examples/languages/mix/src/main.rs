@@ -1,109 +1,86 @@
-//! Processes of several languages in one node, under one supervisor: each language's client asks
-//! each language's counter, then the counters are crashed, and asked again when the supervisor has
-//! started new ones.
+//! Processes of several languages in one node, under one supervisor.
 //!
-//! Its arguments are the modules of `counter`, as LANGUAGE=FILE.
+//! Its arguments are languages and the folders with their modules, as LANGUAGE=FOLDER: in each lie
+//! `counter.wasm`, `pool.wasm` and `pubsub.wasm`, of the programs beside this one.
 //!
-//! What must stay true: the supervisor's process starts its children by the id of their module,
-//! sends them their argument, and registers their names, as examples/languages/README.md says.
+//! * Each language's client asks each language's server. Then the servers are ended, and asked
+//!   again when their supervisor has started new ones.
+//! * Each language's worker is killed while it works for each language's pool.
+//! * Each language's server gets messages that do not decode, and each language's client a server
+//!   that answers what does not decode.
+//!
+//! What must stay true: everything that is printed has a fixed order, whatever runs first. Who
+//! spawns a process of another language sends it its argument, and registers its name, as
+//! examples/languages/README.md says.
+
+mod clients;
+mod garbage;
+mod killed;
+mod modules;
+mod tree;
+
+use std::error::Error;
 
 use lunatic::message::{self, Destination, tag};
 use lunatic::process::trap_exit;
-use lunatic::server::StartError;
-use lunatic::supervisor::{ChildSpec, Strategy, Supervisor};
-use lunatic::{ExitReason, Mailbox, Module, Pid, Postcard, Process, Spawn, register, whereis};
-use serde::{Deserialize, Serialize};
+use lunatic::{Mailbox, Postcard, whereis};
+use tree::Up;
 
-/// A counter that the supervisor starts.
-#[derive(Clone, Serialize, Deserialize)]
-struct Counter {
-    name: String,
-    file: String,
-    /// Who hears of each start.
-    observer: Process<String>,
-}
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The variant of the cast that crashes a counter.
-const CRASH: u8 = 1;
-
-fn main_of(mailbox: &Mailbox<String>) -> Result<(), String> {
-    let languages: Vec<(String, String)> = std::env::args()
-        .skip(1)
-        .filter_map(|argument| {
-            argument.split_once('=').map(|(name, file)| (name.to_owned(), file.to_owned()))
-        })
-        .collect();
-    let mut supervisor =
-        Supervisor::new(Strategy::OneForOne).intensity(10, std::time::Duration::from_secs(10));
-    for (language, file) in &languages {
-        let counter = Counter {
-            name: format!("counter.{language}"),
-            file: file.clone(),
-            observer: mailbox.this(),
-        };
-        supervisor = supervisor.child(ChildSpec::new(&counter.name, start, &counter));
-    }
-    let supervisor = supervisor.start_link().map_err(|error| error.to_string())?;
-    for round in 1..=2 {
-        for (language, _) in &languages {
-            // One after the other, so that what is printed has an order.
-            if round > 1 {
-                crash(&format!("counter.{language}"))?;
-            }
-            println!("{} is up", mailbox.receive().map_err(|error| error.to_string())?);
-        }
-        for (language, _) in &languages {
-            for (asking, file) in &languages {
-                println!("round {round}: {asking} asks {language}");
-                ask(file, &format!("counter.{language}"))?;
-            }
-        }
-    }
-    // Else the end of the supervisor, which is linked, would be ours.
-    trap_exit(true);
-    supervisor.stop().map_err(|error| error.to_string())
-}
-
-/// Starts a counter, in the process of the supervisor.
-fn start(counter: Counter) -> Result<Pid, StartError> {
-    let failed = |error: String| StartError::Spawn(error);
-    let module = compile(&counter.file).map_err(failed)?;
-    let child: Process<()> = Spawn::new()
-        .link()
-        .module(&module)
-        .spawn_export("counter_server", &0i64)
-        .map_err(|error| failed(error.to_string()))?;
-    register(&counter.name, child).map_err(|error| failed(error.to_string()))?;
-    counter.observer.send(counter.name);
-    Ok(child.pid())
-}
-
-fn compile(file: &str) -> Result<Module, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot read {file}: {error}"))?;
-    Module::compile(&bytes).map_err(|error| format!("cannot compile {file}: {error}"))
-}
-
-/// Runs a client, and waits for its end.
-fn ask(file: &str, server: &str) -> Result<(), String> {
-    let module = compile(file)?;
-    let (_, client): (Process<()>, _) = Spawn::new()
-        .module(&module)
-        .spawn_export_monitor("counter_client", &server.to_owned())
-        .map_err(|error| error.to_string())?;
-    match client.wait(None).map(|down| down.reason) {
-        Some(ExitReason::Normal) => Ok(()),
-        other => Err(format!("the client has ended otherwise: {other:?}")),
-    }
-}
-
-/// Crashes a counter. Its name goes before anybody hears of its end.
-fn crash(name: &str) -> Result<(), String> {
-    let counter = whereis(name).ok_or_else(|| format!("nobody is called {name}"))?;
-    message::send::<_, Postcard>(Destination::Pid(counter), tag::CAST, &CRASH, None)
-        .map_err(|error| error.to_string())
-}
+/// The three programs, and what their servers are called.
+const SERVERS: [&str; 3] = ["counter", "pool", "broker"];
 
 #[lunatic::main]
-fn main(mailbox: Mailbox<String>) -> Result<(), String> {
-    main_of(&mailbox)
+fn main(mailbox: Mailbox<Up>) -> Result<()> {
+    let languages = modules::languages()?;
+    let supervisor = tree::start(&languages, mailbox.this())?;
+    for round in 1..=2 {
+        for server in SERVERS {
+            for language in &languages {
+                let name = format!("{server}.{}", language.name);
+                if round > 1 {
+                    end(&name)?;
+                }
+                tree::wait_until_up(&mailbox, &name)?;
+                println!("{name} is up");
+            }
+        }
+        for server in &languages {
+            for client in &languages {
+                println!("round {round}: {} asks counter.{}", client.name, server.name);
+                clients::run(
+                    client,
+                    "counter",
+                    "counter_client",
+                    &format!("counter.{}", server.name),
+                )?;
+                println!("round {round}: {} submits to pool.{}", client.name, server.name);
+                clients::run(client, "pool", "pool_client", &format!("pool.{}", server.name))?;
+            }
+            for publisher in 0..languages.len() {
+                clients::publish(round, &languages, &server.name, publisher)?;
+            }
+        }
+    }
+    killed::run(&languages, &mailbox)?;
+    garbage::run(&languages)?;
+    // Else the end of the supervisor, which is linked, would be ours.
+    trap_exit(true);
+    supervisor.stop()?;
+    println!("nobody is left");
+    Ok(())
+}
+
+/// Ends a server: a counter when it is told to, the others by a kill. The name is free when
+/// anybody hears of the end.
+fn end(name: &str) -> Result<()> {
+    const CRASH: u8 = 1;
+    let server = whereis(name).ok_or_else(|| format!("nobody is called {name}"))?;
+    if name.starts_with("counter.") {
+        message::send::<_, Postcard>(Destination::Pid(server), tag::CAST, &CRASH, None)?;
+    } else {
+        server.kill();
+    }
+    Ok(())
 }

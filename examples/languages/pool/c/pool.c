@@ -1,5 +1,7 @@
 /* A pool of supervised workers, and a client: `pool` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/pool/c/pool.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page; a number is in the queue, with one worker,
  * or given out as a result, and never in two of these places. */
 #include "lunatic_supervisor.h"
@@ -11,16 +13,6 @@
 
 enum { STATS = 0, SUBMIT = 0, READY = 1, DONE = 2, STEPS = 0, FAILED = 1 };
 enum { BODY_ROOM = 128, TEXT_ROOM = 1024, CALL_TIMEOUT = 5000 };
-
-static void end_with(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
-
-static void *allocate(size_t size) {
-    void *place = calloc(1, size);
-    if (place == NULL) end_with("out of memory");
-    return place;
-}
-
-static bool same(lunatic_pid a, lunatic_pid b) { return a.node == b.node && a.id == b.id; }
 
 /* ---- the pool's state ---- */
 
@@ -44,7 +36,7 @@ typedef struct pool {
 
 static worker *find_worker(const pool *its, lunatic_pid pid) {
     worker *one = its->workers;
-    while (one != NULL && !same(one->pid, pid)) one = one->next;
+    while (one != NULL && !lunatic_same(one->pid, pid)) one = one->next;
     return one;
 }
 
@@ -64,13 +56,13 @@ static void give_work(pool *its) {
 static void submit(pool *its, uint32_t id, uint32_t number, lunatic_pid submitter) {
     job **last = &its->waiting;
     while (*last != NULL) last = &(*last)->next;
-    *last = (job *)allocate(sizeof **last);
+    *last = (job *)lunatic_allocate(sizeof **last);
     **last = (job){id, number, submitter, NULL};
 }
 
 static void ready(pool *its, lunatic_pid pid) {
     if (find_worker(its, pid) != NULL) return;
-    worker *one = (worker *)allocate(sizeof *one);
+    worker *one = (worker *)lunatic_allocate(sizeof *one);
     *one = (worker){pid, NULL, its->workers};
     its->workers = one;
     lunatic_monitor(pid);
@@ -93,15 +85,15 @@ static void done(pool *its, lunatic_pid pid, uint64_t steps) {
 static void worker_ended(pool *its, const lunatic_message *down) {
     static const char crashed[] = "crashed";
     worker **place = &its->workers;
-    while (*place != NULL && !same((*place)->pid, down->sender)) place = &(*place)->next;
+    while (*place != NULL && !lunatic_same((*place)->pid, down->sender)) place = &(*place)->next;
     worker *one = *place;
     if (one == NULL) return;
     *place = one->next;
     if (one->has != NULL) {
         bool told = down->reason == LUNATIC_ERROR;
         size_t length = told ? (size_t)down->length : sizeof crashed - 1, room = length + 32;
-        char *text = (char *)allocate(length + 1);
-        uint8_t *body = (uint8_t *)allocate(room);
+        char *text = (char *)lunatic_allocate(length + 1);
+        uint8_t *body = (uint8_t *)lunatic_allocate(room);
         memcpy(text, crashed, told ? 0 : length);
         if (told) length = lunatic_read(text, length);
         lunatic_writer out = lunatic_write_to(body, room);
@@ -159,11 +151,10 @@ static void serve(const uint8_t *argument, size_t length) {
             continue;
         }
         bool is_call = lunatic_caller(&message, &caller), good = false;
-        /* No request is as long as the place: what is longer does not decode. */
-        lunatic_reader in = lunatic_read_from(place, lunatic_read(place, sizeof place));
+        lunatic_reader in = lunatic_read_body(place, sizeof place);
         if (is_call) good = handle_call(&its, &in, caller);
         if (message.tag == LUNATIC_TAG_CAST) good = handle_cast(&its, &in);
-        if (!good) fputs("pool: dropped a message that does not decode\n", stderr);
+        if (!good) lunatic_dropped("pool", &message, "request");
         give_work(&its);
     }
 }
@@ -176,7 +167,7 @@ static bool find_pool(const uint8_t *argument, size_t length, char name[TEXT_ROO
                       lunatic_pid *its) {
     lunatic_reader in = lunatic_read_from(argument, length);
     lunatic_get_text(&in, name, TEXT_ROOM);
-    if (!lunatic_read_all(&in)) end_with("the argument is not the pool's name");
+    if (!lunatic_read_all(&in)) lunatic_fail("the argument is not the pool's name");
     return lunatic_whereis(name, its);
 }
 
@@ -195,26 +186,22 @@ static void tell(lunatic_pid its, uint32_t variant, uint64_t steps) {
     lunatic_cast(its, place, out.length);
 }
 
-/* Receives a plain message; what has another tag stays in the mailbox. */
-static lunatic_reader plain(uint8_t *place, size_t room) {
-    static const lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_MESSAGE,
-                                           .equal = LUNATIC_BY_TAG};
-    lunatic_message message;
-    lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &message);
-    return lunatic_read_from(place, lunatic_read(place, room));
-}
-
 static void work(const uint8_t *argument, size_t length) {
     char name[TEXT_ROOM];
     lunatic_pid its;
     if (!find_pool(argument, length, name, &its)) lunatic_exit_self(LUNATIC_SHUTDOWN, NULL, 0);
     tell(its, READY, 0);
     for (;;) {
+        lunatic_message message;
         uint8_t place[BODY_ROOM];
-        lunatic_reader in = plain(place, sizeof place);
+        lunatic_receive_tag(0, LUNATIC_FOREVER, &message);
+        lunatic_reader in = lunatic_read_body(place, sizeof place);
         uint64_t number = lunatic_get_unsigned(&in, UINT32_MAX);
-        if (!lunatic_read_all(&in)) continue;
-        if (number == 0) end_with("a worker cannot bear zero");
+        if (!lunatic_read_all(&in)) {
+            lunatic_dropped("pool", &message, "number");
+            continue;
+        }
+        if (number == 0) lunatic_fail("a worker cannot bear zero");
         tell(its, DONE, collatz(number));
     }
 }
@@ -228,8 +215,10 @@ enum { COUNT = sizeof NUMBERS / sizeof *NUMBERS };
 
 /* Takes a result, and makes the line to print for it. */
 static void take_result(char lines[COUNT][TEXT_ROOM]) {
+    lunatic_message message;
     uint8_t place[TEXT_ROOM];
-    lunatic_reader in = plain(place, sizeof place);
+    lunatic_receive_tag(0, LUNATIC_FOREVER, &message);
+    lunatic_reader in = lunatic_read_body(place, sizeof place);
     uint64_t id = lunatic_get_unsigned(&in, UINT32_MAX), steps = 0;
     uint64_t variant = lunatic_get_unsigned(&in, UINT32_MAX);
     size_t length = 0;
@@ -237,7 +226,7 @@ static void take_result(char lines[COUNT][TEXT_ROOM]) {
     if (variant == STEPS) steps = lunatic_get_unsigned(&in, UINT32_MAX);
     if (variant == FAILED) text = lunatic_get_bytes(&in, &length);
     if (!lunatic_read_all(&in) || id >= COUNT || variant > FAILED)
-        end_with("a result does not decode");
+        lunatic_fail("a result does not decode");
     if (variant == STEPS)
         snprintf(lines[id], TEXT_ROOM, "%" PRIu32 ": %" PRIu64 " steps", NUMBERS[id], steps);
     else
@@ -246,15 +235,13 @@ static void take_result(char lines[COUNT][TEXT_ROOM]) {
 }
 
 static void print_stats(lunatic_pid its) {
-    static const uint8_t request = STATS;
-    uint8_t place[BODY_ROOM];
-    lunatic_reply reply = lunatic_call(its, &request, 1, place, sizeof place, CALL_TIMEOUT);
-    if (reply.result != LUNATIC_OK || reply.length > sizeof place)
-        end_with("the pool did not answer");
-    lunatic_reader in = lunatic_read_from(place, reply.length);
+    uint8_t request[1], place[BODY_ROOM];
+    lunatic_writer out = lunatic_write_to(request, sizeof request);
+    lunatic_put_unsigned(&out, STATS);
+    lunatic_reader in = lunatic_ask(its, "pool", &out, place, sizeof place, CALL_TIMEOUT);
     uint64_t given = lunatic_get_unsigned(&in, UINT64_MAX);
     uint64_t failed = lunatic_get_unsigned(&in, UINT64_MAX);
-    if (!lunatic_read_all(&in)) end_with("the pool's stats do not decode");
+    if (!lunatic_read_all(&in)) lunatic_fail("the pool's stats do not decode");
     printf("%" PRIu64 " done, %" PRIu64 " failed\n", given, failed);
 }
 
@@ -294,29 +281,23 @@ static void supervise(const uint8_t *argument, size_t length) {
     lunatic_supervise(&how, specs, 3);
 }
 
-static lunatic_message wait_for_end(lunatic_ref monitor) {
-    lunatic_message down;
-    lunatic_pattern wanted = {.kinds = LUNATIC_TAKE_DOWN, .equal = LUNATIC_BY_REF};
-    wanted.reference = monitor;
-    lunatic_receive(&wanted, 1, LUNATIC_FOREVER, &down);
-    return down;
-}
-
 int main(void) {
     uint8_t name[BODY_ROOM];
     lunatic_child its, supervisor, asking;
     if (lunatic_spawn(serve, NULL, 0, 0, LUNATIC_OWN, &its) != LUNATIC_OK ||
         !lunatic_register("pool", its.pid))
-        end_with("there is no pool");
+        lunatic_fail("there is no pool");
     lunatic_writer out = lunatic_write_to(name, sizeof name);
     lunatic_put_text(&out, "pool");
     if (lunatic_spawn(supervise, name, out.length, LUNATIC_MONITOR, LUNATIC_OWN, &supervisor))
-        end_with("there is no supervisor");
+        lunatic_fail("there is no supervisor");
     if (lunatic_spawn(client, name, out.length, LUNATIC_MONITOR, LUNATIC_OWN, &asking))
-        end_with("there is no client");
-    if (wait_for_end(asking.monitor).reason != LUNATIC_NORMAL) end_with("the client failed");
+        lunatic_fail("there is no client");
+    lunatic_message down;
+    lunatic_wait_down(asking.monitor, LUNATIC_FOREVER, &down);
+    if (down.reason != LUNATIC_NORMAL) lunatic_fail("the client failed");
     lunatic_exit(supervisor.pid, LUNATIC_SHUTDOWN, NULL, 0);
-    wait_for_end(supervisor.monitor);
+    lunatic_wait_down(supervisor.monitor, LUNATIC_FOREVER, &down);
     puts("the pool is closed");
     return 0;
 }

@@ -1,5 +1,7 @@
 /* A broker, subscribers and a publisher: `pubsub` of examples/languages/README.md.
  *
+ * Run it: `lunatic run examples/languages/pubsub/c/pubsub.c`; it prints what the page says.
+ *
  * What must stay true: the bytes are those of the page; topics are kept in the order of their
  * names; the broker watches a subscriber as long as it has a topic, with one monitor. */
 #include "lunatic.h"
@@ -11,16 +13,6 @@
 
 enum { SUBSCRIBE = 0, COUNT = 1, WAIT = 2, PUBLISH = 0, UNSUBSCRIBE = 1 };
 enum { TEXT_ROOM = 1024, BODY_ROOM = 2 * TEXT_ROOM + 64, CALL_TIMEOUT = 5000 };
-
-static void end_with(const char *text) { lunatic_exit_self(LUNATIC_ERROR, text, strlen(text)); }
-
-static void *allocate(size_t size) {
-    void *place = calloc(1, size);
-    if (place == NULL) end_with("out of memory");
-    return place;
-}
-
-static bool same(lunatic_pid a, lunatic_pid b) { return a.node == b.node && a.id == b.id; }
 
 /* ---- the broker's state ---- */
 
@@ -62,7 +54,7 @@ static topic *find_topic(broker *state, const char *name, bool make) {
     while (*place != NULL && strcmp((*place)->name, name) < 0) place = &(*place)->next;
     if (*place != NULL && strcmp((*place)->name, name) == 0) return *place;
     if (!make) return NULL;
-    topic *made = (topic *)allocate(sizeof *made);
+    topic *made = (topic *)lunatic_allocate(sizeof *made);
     memcpy(made->name, name, strlen(name) + 1);
     made->next = *place;
     return *place = made;
@@ -70,9 +62,9 @@ static topic *find_topic(broker *state, const char *name, bool make) {
 
 static void watch(broker *state, lunatic_pid pid) {
     watched *one = state->all;
-    while (one != NULL && !same(one->pid, pid)) one = one->next;
+    while (one != NULL && !lunatic_same(one->pid, pid)) one = one->next;
     if (one == NULL) {
-        one = (watched *)allocate(sizeof *one);
+        one = (watched *)lunatic_allocate(sizeof *one);
         one->pid = pid;
         one->monitor = lunatic_monitor(pid);
         one->next = state->all;
@@ -84,7 +76,7 @@ static void watch(broker *state, lunatic_pid pid) {
 /* Another topic that the subscriber has no more, or that its end took away. */
 static void unwatch(broker *state, lunatic_pid pid) {
     watched **place = &state->all;
-    while (*place != NULL && !same((*place)->pid, pid)) place = &(*place)->next;
+    while (*place != NULL && !lunatic_same((*place)->pid, pid)) place = &(*place)->next;
     watched *one = *place;
     if (one == NULL || --one->topics > 0) return;
     lunatic_demonitor(one->monitor);
@@ -115,9 +107,9 @@ static void answer_waiters(topic *its) {
 
 static void subscribe(broker *state, topic *its, lunatic_pid pid) {
     member **place = &its->members;
-    while (*place != NULL && !same((*place)->pid, pid)) place = &(*place)->next;
+    while (*place != NULL && !lunatic_same((*place)->pid, pid)) place = &(*place)->next;
     if (*place != NULL) return;
-    *place = (member *)allocate(sizeof **place);
+    *place = (member *)lunatic_allocate(sizeof **place);
     (*place)->pid = pid;
     its->count++;
     watch(state, pid);
@@ -126,7 +118,7 @@ static void subscribe(broker *state, topic *its, lunatic_pid pid) {
 
 static bool unsubscribe(broker *state, topic *its, lunatic_pid pid) {
     member **place = &its->members;
-    while (*place != NULL && !same((*place)->pid, pid)) place = &(*place)->next;
+    while (*place != NULL && !lunatic_same((*place)->pid, pid)) place = &(*place)->next;
     member *one = *place;
     if (one == NULL) return false;
     *place = one->next;
@@ -170,7 +162,7 @@ static bool handle_call(broker *state, lunatic_reader *in, lunatic_ref caller) {
         answer_number(caller, count);
         return true;
     }
-    waiter *one = (waiter *)allocate(sizeof *one);
+    waiter *one = (waiter *)lunatic_allocate(sizeof *one);
     *one = (waiter){caller, at_least, its->waiters};
     its->waiters = one;
     return true;
@@ -203,11 +195,10 @@ static void serve(const uint8_t *argument, size_t length) {
             continue;
         }
         bool is_call = lunatic_caller(&message, &caller), good = false;
-        /* No request is as long as the place: what is longer does not decode. */
-        lunatic_reader in = lunatic_read_from(place, lunatic_read(place, sizeof place));
+        lunatic_reader in = lunatic_read_body(place, sizeof place);
         if (is_call) good = handle_call(&state, &in, caller);
         if (message.tag == LUNATIC_TAG_CAST) good = handle_cast(&state, &in);
-        if (!good) fputs("pubsub: dropped a message that does not decode\n", stderr);
+        if (!good) lunatic_dropped("pubsub", &message, "request");
     }
 }
 
@@ -223,13 +214,9 @@ static uint64_t ask(lunatic_pid its, uint32_t variant, const char *name, uint64_
     lunatic_put_text(&out, name);
     if (variant == SUBSCRIBE) lunatic_put_pid(&out, lunatic_self());
     if (variant == WAIT) lunatic_put_unsigned(&out, at_least);
-    lunatic_reply reply =
-        lunatic_call(its, request, out.length, place, sizeof place, CALL_TIMEOUT);
-    if (reply.result != LUNATIC_OK || reply.length > sizeof place)
-        end_with("the broker did not answer");
-    lunatic_reader in = lunatic_read_from(place, reply.length);
+    lunatic_reader in = lunatic_ask(its, "broker", &out, place, sizeof place, CALL_TIMEOUT);
     uint64_t count = lunatic_get_unsigned(&in, UINT64_MAX);
-    if (!lunatic_read_all(&in)) end_with("the broker's answer is not a number");
+    if (!lunatic_read_all(&in)) lunatic_fail("the broker's answer is not a number");
     return count;
 }
 
@@ -244,17 +231,16 @@ static void say(lunatic_pid its, const char *name, const char *text) {
 
 /* Takes the next text of the topic; drops what else comes. */
 static void hear(const char *name, char text[TEXT_ROOM]) {
-    static const lunatic_pattern plain = {.kinds = LUNATIC_TAKE_MESSAGE,
-                                          .equal = LUNATIC_BY_TAG};
     for (;;) {
         lunatic_message message;
         uint8_t place[BODY_ROOM];
         char its[TEXT_ROOM];
-        lunatic_receive(&plain, 1, LUNATIC_FOREVER, &message);
-        lunatic_reader in = lunatic_read_from(place, lunatic_read(place, sizeof place));
+        lunatic_receive_tag(0, LUNATIC_FOREVER, &message);
+        lunatic_reader in = lunatic_read_body(place, sizeof place);
         lunatic_get_text(&in, its, sizeof its);
         lunatic_get_text(&in, text, TEXT_ROOM);
-        if (lunatic_read_all(&in) && strcmp(its, name) == 0) return;
+        if (!lunatic_read_all(&in)) lunatic_dropped("pubsub", &message, "topic and text");
+        else if (strcmp(its, name) == 0) return;
     }
 }
 
@@ -268,7 +254,7 @@ static void listen_to(const uint8_t *argument, size_t length) {
     lunatic_get_text(&in, where, sizeof where);
     lunatic_get_text(&in, about, sizeof about);
     lunatic_get_text(&in, name, sizeof name);
-    if (!lunatic_read_all(&in)) end_with("the argument is not a broker, a topic and a name");
+    if (!lunatic_read_all(&in)) lunatic_fail("the argument is not a broker, a topic and a name");
     if (!lunatic_whereis(where, &its)) {
         printf("nobody is called %s\n", where);
         return;
@@ -278,7 +264,7 @@ static void listen_to(const uint8_t *argument, size_t length) {
         hear(about, text);
         if (strcmp(text, "stop") == 0) return;
         if (strncmp(text, "leave ", 6) == 0) {
-            if (strcmp(text + 6, name) == 0) end_with("left without a word");
+            if (strcmp(text + 6, name) == 0) lunatic_fail("left without a word");
             continue;
         }
         snprintf(heard, sizeof heard, "%s heard %s", name, text);
@@ -297,7 +283,7 @@ static int by_bytes(const void *a, const void *b) {
 /* Publishes, and prints who heard it, sorted; `first` gets the name of the first. */
 static void publish_and_print(lunatic_pid its, const char *about, const char *text, uint64_t n,
                               char first[TEXT_ROOM]) {
-    char *all = (char *)allocate((size_t)n * TEXT_ROOM);
+    char *all = (char *)lunatic_allocate((size_t)n * TEXT_ROOM);
     say(its, about, text);
     for (uint64_t i = 0; i < n; i++) hear("heard", all + i * TEXT_ROOM);
     qsort(all, (size_t)n, TEXT_ROOM, by_bytes);
@@ -322,7 +308,7 @@ static void publish_all(const uint8_t *argument, size_t length) {
     lunatic_get_text(&in, about, sizeof about);
     uint64_t n = lunatic_get_unsigned(&in, UINT32_MAX);
     if (!lunatic_read_all(&in) || n == 0 || n > SIZE_MAX / TEXT_ROOM)
-        end_with("the argument is not a broker, a topic and a number from 1 on");
+        lunatic_fail("the argument is not a broker, a topic and a number from 1 on");
     if (!lunatic_whereis(where, &its)) {
         printf("nobody is called %s\n", where);
         return;
@@ -351,14 +337,14 @@ int main(void) {
     lunatic_child child;
     if (lunatic_spawn(serve, NULL, 0, 0, LUNATIC_OWN, &child) != LUNATIC_OK ||
         !lunatic_register("broker", child.pid))
-        end_with("there is no broker");
+        lunatic_fail("there is no broker");
     for (size_t i = 0; i < 3; i++) {
         lunatic_writer out = lunatic_write_to(place, sizeof place);
         lunatic_put_text(&out, "broker");
         lunatic_put_text(&out, "news");
         lunatic_put_text(&out, names[i]);
         if (lunatic_spawn(listen_to, place, out.length, 0, LUNATIC_OWN, &child) != LUNATIC_OK)
-            end_with("there is no subscriber");
+            lunatic_fail("there is no subscriber");
     }
     lunatic_writer out = lunatic_write_to(place, sizeof place);
     lunatic_put_text(&out, "broker");
@@ -366,7 +352,7 @@ int main(void) {
     lunatic_put_unsigned(&out, 3);
     lunatic_message message;
     if (lunatic_spawn(publish_all, place, out.length, LUNATIC_MONITOR, LUNATIC_OWN, &child))
-        end_with("there is no publisher");
+        lunatic_fail("there is no publisher");
     lunatic_receive(NULL, 0, LUNATIC_FOREVER, &message);
     return message.reason == LUNATIC_NORMAL ? 0 : 1;
 }

@@ -15,6 +15,8 @@ macro_rules! debug_is_display {
 }
 
 debug_is_display!(
+    crate::application::ApplicationError,
+    crate::event::HandlerError,
     crate::format::DecodeCause,
     crate::format::EncodeError,
     crate::host_error::HostError,

@@ -22,11 +22,12 @@
 //! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
-//! * [`net`]: sockets.
+//! * Sockets: [`net`].
 //! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
-//!   machines, its `gen_statem`; [`supervisor`]:
-//!   trees of processes that are restarted; [`registry`]: keys and groups; [`task`]: functions
-//!   whose result is waited for; [`sys`]: what all behaviours understand.
+//!   machines, its `gen_statem`; [`event`]: managers of event handlers, its `gen_event`;
+//!   [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program that
+//!   start and stop in order; [`registry`](mod@registry): keys and groups; [`task`]: functions whose
+//!   result is waited for; [`sys`]: what all behaviours understand.
 //! * [`Config`]: what a child may do. [`Module`]: code in other languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
@@ -36,12 +37,14 @@
 
 pub mod abi;
 mod allocator;
+pub mod application;
 mod behaviour;
 mod call;
 mod config;
 mod entry;
 mod envelope;
 mod error;
+pub mod event;
 pub mod format;
 mod host_error;
 mod info;

@@ -53,6 +53,13 @@ pub(crate) fn resources_of_decoding() -> Option<u32> {
     DECODING.get()
 }
 
+/// What was being read or written when a trap was caught is over.
+pub(crate) fn forget_what_was_begun() {
+    DECODING.set(None);
+    ENCODING.set(false);
+    next_slot();
+}
+
 fn next_slot() -> u32 {
     let number = SLOT.get().wrapping_add(1);
     SLOT.set(number);

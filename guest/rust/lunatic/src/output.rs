@@ -75,8 +75,8 @@ impl Output {
 
     fn pass_on(&mut self, bytes: *const u8, length: usize) {
         match &mut self.memory {
-            // SAFETY: both callers pass bytes that are there and written.
             Some(memory) => {
+                // SAFETY: both callers pass bytes that are there and written.
                 memory.extend_from_slice(unsafe { core::slice::from_raw_parts(bytes, length) })
             }
             // SAFETY: the same; the host only reads.

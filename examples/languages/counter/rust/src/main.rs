@@ -4,6 +4,7 @@
 //! languages can be on the other side. So the server is written by hand here; `lunatic::server`
 //! does the same for programs in Rust alone.
 
+use std::error::Error;
 use std::time::Duration;
 
 use lunatic::message::{self, Destination, Pattern, tag};
@@ -64,12 +65,17 @@ extern "C" fn counter_client() {
 
 fn ask(counter: Pid, call: &Call) -> i64 {
     let timeout = Some(Duration::from_secs(5));
-    lunatic::call::<_, _, Postcard>(counter, call, timeout).expect("the counter answers")
+    lunatic::call::<_, _, Postcard>(counter, call, timeout)
+        .unwrap_or_else(|error| fail("the counter did not answer", &error))
 }
 
 fn tell(counter: Pid, cast: &Cast) {
     message::send::<_, Postcard>(Destination::Pid(counter), tag::CAST, cast, None)
         .expect("a cast can be written");
+}
+
+fn fail(what: &str, error: &dyn Error) -> ! {
+    lunatic::exit(format!("{what}: {error}").into())
 }
 
 /// The argument of this process; a parent that sends another one ends it.

@@ -132,7 +132,7 @@ impl<S: Source> Heap<S> {
         if lead > 0 {
             let (head, all) = (chunk, size(chunk));
             chunk += lead;
-            write(chunk, all - lead | USED);
+            write(chunk, (all - lead) | USED);
             write(head, lead | read(head) & FLAGS);
             self.free_chunk(head);
         }
@@ -181,7 +181,7 @@ impl<S: Source> Heap<S> {
         if wanted > had {
             if next == self.top {
                 let more = wanted - had;
-                if !self.has_room(more) && !(self.grow(more) && next == self.top) {
+                if !self.has_room(more) && (!self.grow(more) || next != self.top) {
                     return false;
                 }
                 self.take_top(more);

@@ -1,4 +1,7 @@
-//! The heap on memory of a test: sequences of requests at random, against what must be so.
+//! The heap on memory of a test: sequences of requests at random, against what must be so. All
+//! places are ones that the heap has given out, and are given back once.
+
+#![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::*;
 
