@@ -160,8 +160,8 @@ pub struct GuestArgs {
     #[arg(long)]
     pub no_inherit_env: bool,
 
-    /// Give the guest no rights: no streams, time, random numbers, spawning, names, network, current
-    /// directory or inherited environment
+    /// Give the guest no rights: no streams, time, random numbers, spawning, names, network,
+    /// current directory or inherited environment
     #[arg(long)]
     pub sandbox: bool,
 

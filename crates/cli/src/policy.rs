@@ -131,16 +131,18 @@ impl Policy {
 
     /// Whether the guest inherits a variable of this command.
     pub fn inherits(&self, name: &str) -> bool {
-        let names = |permit: &Permit| matches!(permit, Permit::Variable(known) if known == name || known == "*");
-        (!self.sandboxed || self.allow.iter().any(names)) && !self.denies(name)
+        let allowed = self.allow.iter().any(|permit| is_variable(permit, name));
+        (!self.sandboxed || allowed) && !self.denies(name)
     }
 
     /// Whether a variable is denied, wherever it comes from.
     pub fn denies(&self, name: &str) -> bool {
-        self.deny.iter().any(
-            |permit| matches!(permit, Permit::Variable(known) if known == name || known == "*"),
-        )
+        self.deny.iter().any(|permit| is_variable(permit, name))
     }
+}
+
+fn is_variable(permit: &Permit, name: &str) -> bool {
+    matches!(permit, Permit::Variable(known) if known == name || known == "*")
 }
 
 fn rights(permits: &[Permit]) -> impl Iterator<Item = Right> {

@@ -54,8 +54,8 @@ impl ProcessConfig {
         ProcessConfig { budgets, ..self }
     }
 
-    /// The same with the rights of this grant, which it must have had. What is not in it is taken out
-    /// of its view of the world, too.
+    /// The same with the rights of this grant, which it must have had. What is not in it is taken
+    /// out of its view of the world, too.
     #[must_use]
     pub fn confined(self, grant: Grant) -> ProcessConfig {
         let Grant { rights, reach, network } = grant;

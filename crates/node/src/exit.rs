@@ -28,8 +28,9 @@ pub struct ExitReport {
     pub links_unlisted: usize,
 }
 
-/// Hears of what operators want to know. Processes that failed on their own account: by a trap, a status other than 0, a limit,
-/// a bug of the runtime. Those that a link or a request ended are part of another's report.
+/// Hears of what operators want to know. Processes that failed on their own account: by a trap, a
+/// status other than 0, a limit, a bug of the runtime; those that a link or a request ended are part
+/// of another's report. And what processes were denied.
 pub trait Observer: Send + Sync {
     /// Called by a worker, so it must not block for long.
     fn exited(&self, report: &ExitReport);

@@ -141,11 +141,6 @@ impl Process {
         self.pid
     }
 
-    /// The function in which it started.
-    pub(crate) fn entry(&self) -> &Arc<str> {
-        &self.entry
-    }
-
     /// Where it lives.
     pub fn environment(&self) -> &Arc<Environment> {
         &self.environment

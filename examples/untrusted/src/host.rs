@@ -1,11 +1,13 @@
 //! The host functions that are used, as the pages of abi/ list them.
 
 macro_rules! imports {
-    ($($name:ident = $module:literal { $($(#[$meta:meta])* fn $function:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)* })*) => {$(
+    ($($name:ident = $module:literal {
+        $(fn $function:ident($($argument:ident: $ty:ty),*) $(-> $result:ty)?;)*
+    })*) => {$(
         pub mod $name {
             #[link(wasm_import_module = $module)]
             unsafe extern "C" {
-                $($(#[$meta])* pub fn $function($($argument: $ty),*) $(-> $result)?;)*
+                $(pub fn $function($($argument: $ty),*) $(-> $result)?;)*
             }
         }
     )*};

@@ -1,5 +1,5 @@
 //! A host, and a plugin that it does not trust: it has no rights, 1 MiB of memory and 100 ms of
-//! processor time, and tries everything. What it finds, it tells the host, which is all that it can.
+//! processor time, and tries everything. What it finds, it tells the host: that is all it can do.
 //!
 //! Run it: `lunatic run examples/untrusted`
 //!
@@ -130,7 +130,11 @@ fn parent() -> (u64, u64) {
 
 /// How a call went of which 0 means that it was done.
 fn outcome(code: i64) -> String {
-    if code == 0 { "done".into() } else { format!("refused ({code})") }
+    if code == 0 {
+        "done".into()
+    } else {
+        format!("refused ({code})")
+    }
 }
 
 fn of_io<T>(result: std::io::Result<T>) -> String {
@@ -153,10 +157,13 @@ extern "C" fn plugin() {
     uses_clocks_and_random_numbers();
     uses_the_host();
     guesses_pids();
-    tell("grows memory by 1 MiB", match core::arch::wasm32::memory_grow(0, 16) {
-        usize::MAX => "refused",
-        _ => "done",
-    });
+    tell(
+        "grows memory by 1 MiB",
+        match core::arch::wasm32::memory_grow(0, 16) {
+            usize::MAX => "refused",
+            _ => "done",
+        },
+    );
 }
 
 fn uses_the_network() {
@@ -221,7 +228,8 @@ fn guesses_pids() {
     }
     tell("asks which of 198 pids live", alive);
     tell("suspends them", suspended);
-    tell("kills them, and lists who is left", unsafe { process::processes(std::ptr::null_mut(), 0) });
+    let left = unsafe { process::processes(std::ptr::null_mut(), 0) };
+    tell("kills them, and counts who is left", left);
 }
 
 #[unsafe(no_mangle)]

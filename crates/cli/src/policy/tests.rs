@@ -68,7 +68,8 @@ fn rights_to_files_make_directories_and_narrow_those_that_are_there() {
 fn a_policy_file_has_rights_budgets_and_redirections() {
     let policy = parse(
         "[rights]\nallow = [\"stdout\", \"read:data\"]\ndeny = [\"send:tree\"]\n\
-         [budget]\ncpu_rate_max = 100\ntree_total_memory_max = { max = \"64M\", at_limit = \"end\" }\n\
+         [budget]\ncpu_rate_max = 100\n\
+         tree_total_memory_max = { max = \"64M\", at_limit = \"end\" }\n\
          [redirect]\nstderr = \"null\"\n\"file:log/*\" = \"null\"\n",
     )
     .expect("it is right");

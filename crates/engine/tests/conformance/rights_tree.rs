@@ -143,90 +143,85 @@ impl Writer {
 
     /// What a process with this grant tries, and must find.
     fn probes(&self, grant: &Grant) -> String {
-        let write = |fd: u32| {
-            format!(
-                "(block (result i32) (i64.store (i32.const 0x3020) (i64.const 0x100000000))
-                (call $p1.fd_write (i32.const {fd}) (i32.const 0x3020) (i32.const 1)
-                    (i32.const 0x3030)))"
-            )
-        };
-        let flags = [
-            (Rights::STDOUT, write(1), 0, 76),
-            (Rights::STDERR, write(2), 0, 76),
-            (
-                Rights::CLOCKS,
-                "(block (result i32) (drop (call $p1.clock_time_get (i32.const 0) (i64.const 1)
-                (i32.const 0x3040))) (i64.eqz (i64.load (i32.const 0x3040))))"
-                    .into(),
-                0,
-                1,
-            ),
-            (
-                Rights::RANDOM,
-                "(block (result i32)
-                (drop (call $p1.random_get (i32.const 0x3040) (i32.const 8)))
-                (drop (call $p1.random_get (i32.const 0x3048) (i32.const 8)))
-                (i64.eq (i64.load (i32.const 0x3040)) (i64.load (i32.const 0x3048))))"
-                    .into(),
-                0,
-                1,
-            ),
-            (
-                Rights::NAMES,
-                // The same name again: 1 is taken, 3 is that this process has one.
-                r#"(block (result i32) (call $process.own_pid (i32.const 0x3040))
-                (drop (call $registry.unregister @"name"))
-                (call $registry.register @"name" (i64.load (i32.const 0x3040))
-                    (i64.load (i32.const 0x3048))) (i32.const 2) (i32.eq))"#
-                    .into(),
-                0,
-                1,
-            ),
-            (
-                Rights::TIMERS,
-                "(block (result i32) (call $message.create_data (i64.const 1) (i64.const 0))
-                (call $timer.start (i64.const 0) (i64.const 0) (i64.const 0)
-                    (i32.const 0x3040)))"
-                    .into(),
-                0,
-                1,
-            ),
-            (
-                Rights::SQLITE,
-                r#"(i32.wrap_i64 (call $sqlite.open @":memory:" (i32.const 0x3040)))"#.into(),
-                0,
-                1,
-            ),
-            (
-                Rights::CREATE_CONFIGS,
-                "(i32.wrap_i64 (i64.shr_s (call $process.create_empty_config) (i64.const 63)))"
-                    .into(),
-                0,
-                -1,
-            ),
-        ];
         let mut text = String::new();
-        for (right, probe, granted, denied) in flags {
+        for (right, probe, granted, denied) in FLAGS {
             let expected = if grant.rights.contains(right) { granted } else { denied };
             let _ = write!(text, "(call $is {probe} (i32.const {expected}))");
         }
         let address: SocketAddr = ([127, 0, 0, 1], self.port).into();
         let reaches = grant.network.allows(Access::Connect, Protocol::Tcp, address);
-        let code = i32::from(!reaches);
+        let parent = grant.reach.of(Deed::Inspect) >= Extent::Family;
         let _ = write!(
             text,
-            "(call $is (call $connect_code (i32.const {}) (i64.const -1)) (i32.const {code}))",
-            self.port
-        );
-        let parent = i32::from(grant.reach.of(Deed::Inspect) >= Extent::Family);
-        let _ = write!(
-            text,
-            "(call $is (call $process.is_alive (i64.const 0) (local.get $parent))
-                (i32.const {parent}))"
+            "(call $is (call $connect_code (i32.const {}) (i64.const -1)) (i32.const {}))
+            (call $is (call $process.is_alive (i64.const 0) (local.get $parent)) (i32.const {}))",
+            self.port,
+            i32::from(!reaches),
+            i32::from(parent)
         );
         text
     }
 }
+
+/// A right, what tries it, and what comes of that with the right and without.
+type Probe = (Rights, &'static str, i32, i32);
+
+const FLAGS: [Probe; 8] = [
+    (
+        Rights::STDOUT,
+        "(block (result i32) (i64.store (i32.const 0x3020) (i64.const 0x100000000))
+        (call $p1.fd_write (i32.const 1) (i32.const 0x3020) (i32.const 1) (i32.const 0x3030)))",
+        0,
+        76,
+    ),
+    (
+        Rights::STDERR,
+        "(block (result i32) (i64.store (i32.const 0x3020) (i64.const 0x100000000))
+        (call $p1.fd_write (i32.const 2) (i32.const 0x3020) (i32.const 1) (i32.const 0x3030)))",
+        0,
+        76,
+    ),
+    (
+        Rights::CLOCKS,
+        "(block (result i32) (drop (call $p1.clock_time_get (i32.const 0) (i64.const 1)
+        (i32.const 0x3040))) (i64.eqz (i64.load (i32.const 0x3040))))",
+        0,
+        1,
+    ),
+    (
+        Rights::RANDOM,
+        "(block (result i32)
+        (drop (call $p1.random_get (i32.const 0x3040) (i32.const 8)))
+        (drop (call $p1.random_get (i32.const 0x3048) (i32.const 8)))
+        (i64.eq (i64.load (i32.const 0x3040)) (i64.load (i32.const 0x3048))))",
+        0,
+        1,
+    ),
+    (
+        Rights::NAMES,
+        // Others may have the name: that is code 1.
+        r#"(i32.eq (i32.const 2) (block (result i32)
+        (call $process.own_pid (i32.const 0x3040))
+        (call $registry.register @"name" (i64.load (i32.const 0x3040))
+            (i64.load (i32.const 0x3048)))))"#,
+        0,
+        1,
+    ),
+    (
+        Rights::TIMERS,
+        "(block (result i32) (call $message.create_data (i64.const 1) (i64.const 0))
+        (call $timer.start (i64.const 0) (i64.const 0) (i64.const 0) (i32.const 0x3040)))",
+        0,
+        1,
+    ),
+    (Rights::SQLITE, r#"(i32.wrap_i64 (call $sqlite.open @":memory:" (i32.const 0x3040)))"#, 0, 1),
+    (
+        Rights::CREATE_CONFIGS,
+        "(i32.wrap_i64 (i64.shr_s (call $process.create_empty_config) (i64.const 63)))",
+        0,
+        -1,
+    ),
+];
 
 #[test]
 fn in_random_trees_each_process_may_what_the_meet_of_all_wishes_above_it_allows() {
