@@ -27,7 +27,7 @@ mod scheduler;
 mod send;
 mod timers;
 
-pub use account::{Account, AccountUsage, Charged, OverBudget};
+pub use account::{Account, AccountUsage, Charged, OpenDescriptor, OverBudget};
 pub use deadline::Destination;
 pub use denials::{Denial, missing};
 pub use environment::{Bonds, Environment, SpawnError, Terms};
