@@ -38,6 +38,21 @@ IMPORT("process", "config_set_max_memory") extern void host_config_memory(int64_
 IMPORT("process", "config_set_max_fuel") extern void host_config_fuel(int64_t, uint64_t);
 IMPORT("process", "config_set_can_spawn_processes")
 extern void host_config_may_spawn(int64_t, int32_t);
+IMPORT("process", "config_set_can_compile_modules")
+extern void host_config_may_compile(int64_t, int32_t);
+IMPORT("process", "config_set_can_create_configs")
+extern void host_config_may_configure(int64_t, int32_t);
+IMPORT("process", "config_allow_resolve")
+extern void host_config_may_resolve(int64_t, int32_t);
+IMPORT("wasi", "config_add_command_line_argument")
+extern void host_config_argument(int64_t, const char *, size_t);
+IMPORT("wasi", "config_add_environment_variable")
+extern void host_config_variable(int64_t, const char *, size_t, const char *, size_t);
+IMPORT("wasi", "config_preopen_dir")
+extern void host_config_directory(int64_t, const char *, size_t);
+IMPORT("process", "compile_module")
+extern int32_t host_compile(const void *, size_t, uint64_t *);
+IMPORT("process", "drop_module") extern void host_module_drop(int64_t);
 IMPORT("process", "config_set_budget")
 extern int32_t host_config_budget(int64_t, int32_t, uint32_t, uint64_t, uint32_t, uint64_t *);
 IMPORT("process", "config_allow_network")
@@ -101,22 +116,24 @@ void lunatic_run(lunatic_entry entry) {
     fflush(NULL);
 }
 
-int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,
-                      int64_t config, lunatic_child *child) {
+/* Where a process begins: a function that a module exports, and its parameters. */
+typedef struct begin {
+    int64_t module;
+    const char *name;
+    size_t name_length;
+    const void *parameters;
+    size_t parameters_length;
+} begin;
+
+static int32_t spawn_at(begin at, const void *argument, size_t length, uint32_t flags,
+                        int64_t config, lunatic_child *child) {
     struct {
         uint32_t flags, priority;
-        int64_t config, module;
-        const char *name;
-        size_t name_length;
-        const void *parameters;
-        size_t parameters_length;
+        int64_t config;
+        begin at;
         int64_t tag;
-    } options = {flags, 0, config, LUNATIC_OWN, ENTRY, sizeof ENTRY - 1, NULL, 17, 0};
+    } options = {flags, 0, config, at, 0};
     _Static_assert(sizeof options == 48, "options are as abi/process.md says");
-    uint8_t parameter[17] = {0x7F};
-    int32_t index = (int32_t)entry;
-    memcpy(parameter + 1, &index, sizeof index);
-    options.parameters = parameter;
     uint64_t result[4] = {0};
     if (host_spawn(&options, sizeof options, result) != LUNATIC_OK) {
         host_error_drop(result[0]);
@@ -126,6 +143,31 @@ int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, 
     lunatic_send(child->pid, LUNATIC_TAG_ARGUMENT, argument, length, LUNATIC_FOREVER);
     return LUNATIC_OK;
 }
+
+int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, uint32_t flags,
+                      int64_t config, lunatic_child *child) {
+    uint8_t parameter[17] = {0x7F};
+    int32_t index = (int32_t)entry;
+    memcpy(parameter + 1, &index, sizeof index);
+    begin at = {LUNATIC_OWN, ENTRY, sizeof ENTRY - 1, parameter, sizeof parameter};
+    return spawn_at(at, argument, length, flags, config, child);
+}
+
+int32_t lunatic_spawn_export(int64_t module, const char *name, const void *argument, size_t length,
+                             uint32_t flags, int64_t config, lunatic_child *child) {
+    begin at = {module, name, strlen(name), NULL, 0};
+    return spawn_at(at, argument, length, flags, config, child);
+}
+
+bool lunatic_compile(const void *wasm, size_t length, int64_t *module) {
+    uint64_t stored = 0;
+    int32_t result = host_compile(wasm, length, &stored);
+    if (result == LUNATIC_FAILED) host_error_drop(stored);
+    if (result == LUNATIC_OK) *module = (int64_t)stored;
+    return result == LUNATIC_OK;
+}
+
+void lunatic_module_drop(int64_t module) { host_module_drop(module); }
 
 lunatic_pid lunatic_self(void) {
     lunatic_pid pid;
@@ -278,6 +320,26 @@ void lunatic_config_memory(int64_t config, uint64_t bytes) { host_config_memory(
 void lunatic_config_fuel(int64_t config, uint64_t units) { host_config_fuel(config, units); }
 
 void lunatic_config_may_spawn(int64_t config, bool may) { host_config_may_spawn(config, may); }
+
+void lunatic_config_may_compile(int64_t config, bool may) { host_config_may_compile(config, may); }
+
+void lunatic_config_may_configure(int64_t config, bool may) {
+    host_config_may_configure(config, may);
+}
+
+void lunatic_config_may_resolve(int64_t config, bool may) { host_config_may_resolve(config, may); }
+
+void lunatic_config_argument(int64_t config, const char *argument) {
+    host_config_argument(config, argument, strlen(argument));
+}
+
+void lunatic_config_variable(int64_t config, const char *name, const char *value) {
+    host_config_variable(config, name, strlen(name), value, strlen(value));
+}
+
+void lunatic_config_directory(int64_t config, const char *path) {
+    host_config_directory(config, path, strlen(path));
+}
 
 bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
                            uint32_t at_limit) {

@@ -3,8 +3,8 @@
  *
  * What must stay true: plain C99 without macros that compute, so that other languages can read it;
  * nothing but the argument of a process is allocated unasked; what comes in is read with bounds,
- * and never crashes the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have an
- * end mark. abi/process.md says what each function of the runtime does. */
+ * and never crashes the reader. Timeouts are milliseconds, LUNATIC_FOREVER means none. Texts have
+ * an end mark. abi/process.md says what each function of the runtime does. */
 #ifndef LUNATIC_H
 #define LUNATIC_H
 
@@ -65,6 +65,14 @@ int32_t lunatic_spawn(lunatic_entry entry, const void *argument, size_t length, 
 #define LUNATIC_EXPORT(name) __attribute__((export_name(name)))
 /* Waits for the argument, and runs the entry with it. */
 void lunatic_run(lunatic_entry entry);
+
+/* Another module, in whatever language, to spawn exported entries from. False if the bytes are none
+ * that can be compiled, or the process may not compile. */
+bool lunatic_compile(const void *wasm, size_t length, int64_t *module);
+void lunatic_module_drop(int64_t module);
+/* As lunatic_spawn, of an entry that `module` exports under this name; LUNATIC_OWN is the own. */
+int32_t lunatic_spawn_export(int64_t module, const char *name, const void *argument, size_t length,
+                             uint32_t flags, int64_t config, lunatic_child *child);
 
 lunatic_pid lunatic_self(void);
 /* Zeros for the first process of an environment. */
@@ -143,6 +151,14 @@ void lunatic_config_drop(int64_t config);
 void lunatic_config_memory(int64_t config, uint64_t bytes);
 void lunatic_config_fuel(int64_t config, uint64_t units);
 void lunatic_config_may_spawn(int64_t config, bool may);
+void lunatic_config_may_compile(int64_t config, bool may);
+void lunatic_config_may_configure(int64_t config, bool may);
+void lunatic_config_may_resolve(int64_t config, bool may);
+/* What the child's main finds, and what getenv gives. */
+void lunatic_config_argument(int64_t config, const char *argument);
+void lunatic_config_variable(int64_t config, const char *name, const char *value);
+/* A directory that the process itself has, or one below it. */
+void lunatic_config_directory(int64_t config, const char *path);
 /* Kinds of budgets; abi/budgets.md says what each is counted in. */
 enum {
     LUNATIC_MEMORY, LUNATIC_CPU_TIME, LUNATIC_CPU_RATE, LUNATIC_CHILDREN, LUNATIC_LIFETIME,

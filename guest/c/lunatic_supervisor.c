@@ -42,13 +42,19 @@ static void end_child(supervisor *its, size_t index) {
     one->gone = one->gone || its->specs[index].restart == LUNATIC_TEMPORARY;
 }
 
+static bool spawn_child(const lunatic_child_spec *spec, lunatic_child *process) {
+    uint32_t flags = LUNATIC_LINK | LUNATIC_MONITOR;
+    if (spec->entry == NULL)
+        return lunatic_spawn_export(spec->module, spec->export_name, spec->argument, spec->length,
+                                    flags, spec->config, process) == LUNATIC_OK;
+    return lunatic_spawn(spec->entry, spec->argument, spec->length, flags, spec->config,
+                         process) == LUNATIC_OK;
+}
+
 static bool start_child(supervisor *its, size_t index) {
     const lunatic_child_spec *spec = &its->specs[index];
     child *one = &its->children[index];
-    uint32_t flags = LUNATIC_LINK | LUNATIC_MONITOR;
-    if (lunatic_spawn(spec->entry, spec->argument, spec->length, flags, spec->config,
-                      &one->process) != LUNATIC_OK)
-        return false;
+    if (!spawn_child(spec, &one->process)) return false;
     one->runs = true;
     if (spec->name == NULL || lunatic_register(spec->name, one->process.pid)) return true;
     /* A child that has ended already has started: its down will come. */

@@ -30,6 +30,10 @@ typedef struct lunatic_child_spec {
     int64_t config;   /* as for lunatic_spawn */
     uint32_t restart;
     int64_t shutdown;
+    /* Where `entry` is NULL: the exported entry of this name, of LUNATIC_OWN or of a module that
+     * lunatic_compile gave to the supervisor's process. */
+    const char *export_name;
+    int64_t module;
 } lunatic_child_spec;
 
 /* More than `intensity` restarts in `period` milliseconds end the supervisor. */

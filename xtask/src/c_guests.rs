@@ -53,7 +53,8 @@ pub fn run_all(profile: Profile) -> Result<()> {
         let said = run_one(&lunatic, test, &[])?;
         ensure!(said == "ok\n", "{} says {said:?}, and not `ok`", test.display());
     }
-    small_programs(&lunatic)
+    small_programs(&lunatic)?;
+    zig(&lunatic)
 }
 
 /// For the tests of TLS: a certificate of `localhost`, and its key; false without openssl.
@@ -124,6 +125,29 @@ pub fn build_library() -> Result<()> {
     let mut object = Command::new("clang");
     object.current_dir(root()).args(FLAGS).args(["-std=c11", "-c", "guest/c/lunatic.c", "-o"]);
     shell::run(object.arg(&library))
+}
+
+/// The example in Zig, where there is a compiler: it is too large to be installed for one program.
+fn zig(lunatic: &Path) -> Result<()> {
+    if !shell::exists("zig") {
+        println!("SKIPPED: zig is missing; next: pip install ziglang, and `zig` for its program");
+        return Ok(());
+    }
+    let mut translate = Command::new("zig");
+    translate.current_dir(root()).args(["translate-c", "-target", "wasm32-wasi", "-lc"]);
+    let header = shell::output(translate.args(["-Iguest/c", "guest/c/lunatic.h"]))?;
+    let folder = guests_dir().join("zig");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("lunatic.zig"), header)?;
+    let source = root().join("guest/c/examples/double.zig");
+    fs::copy(source, folder.join("double.zig"))?;
+    let mut build = Command::new("zig");
+    build.current_dir(&folder).args(["build-exe", "double.zig"]);
+    build.arg(root().join("guest/c/lunatic.c")).arg(format!("-I{}/guest/c", root().display()));
+    shell::run(build.args(["-target", "wasm32-wasi", "-lc", "-rdynamic", "-O", "ReleaseSmall"]))?;
+    let said = shell::output(Command::new(lunatic).arg("run").arg(folder.join("double.wasm")))?;
+    ensure!(said == "twice 21 is 42\n", "the example in Zig says {said:?}");
+    Ok(())
 }
 
 /// Builds a program and runs it where its module lies. Gives what it prints.

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::examples_network::{self, Skipped};
 use crate::shell::{self, Finished};
 use crate::workspace::{Profile, lunatic, root};
-use crate::{examples_web, guests, tidy};
+use crate::{examples_log, examples_web, guests, tidy};
 
 /// How long one example may take; the largest spawns a hundred thousand processes.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -29,6 +29,7 @@ const SERVING: &[(&str, Clients)] = &[
     ("examples/udp_ping", examples_network::udp_ping),
     ("examples/chat", examples_network::chat),
     ("examples/tls_echo", examples_network::tls_echo),
+    ("examples/log_file", examples_log::log_file),
     ("examples/web", examples_web::correctness),
     ("examples/web under load", examples_web::load),
 ];

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::guide_page::{Step, steps};
 use crate::workspace::{Profile, lunatic, root};
-use crate::{guests, guide_rust, guide_shell};
+use crate::{guests, guide_erlang, guide_rust, guide_shell};
 
 /// The chore: all pages, or those that are named.
 pub fn run(args: &[String]) -> Result<()> {
@@ -27,6 +27,7 @@ fn run_pages(profile: Profile, names: &[String]) -> Result<()> {
     let pages = pages(names)?;
     let lunatic = lunatic(profile)?;
     let mut failures = guide_rust::run_all(&lunatic, &pages)?;
+    failures.extend(guide_erlang::run_all(&pages)?);
     for (page, steps) in &pages {
         failures.extend(guide_shell::follow(&lunatic, page, steps)?);
     }

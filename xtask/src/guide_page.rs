@@ -11,6 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 pub enum Step {
     /// A program in Rust that is compiled and run by itself.
     Program(Program),
+    /// A program in Rust that the compiler refuses, in these words, among others.
+    Refused { line: usize, text: String, words: String },
+    /// Expressions in Erlang, which real Erlang runs.
+    Erlang { line: usize, text: String },
     /// A file that a reader writes.
     File { path: String, text: String },
     /// Commands that a reader types, each with what it prints.
@@ -48,7 +52,7 @@ pub struct Command {
 }
 
 /// Kinds of blocks that only show something: other languages beside ours, and settings.
-const SHOWN: &[&str] = &["erlang", "elixir", "toml"];
+const SHOWN: &[&str] = &["elixir", "toml"];
 
 /// A fenced block as it stands in the page.
 struct Block<'a> {
@@ -72,6 +76,16 @@ fn add(steps: &mut Vec<Step>, block: Block<'_>) -> Result<()> {
     let step = match *words {
         ["rust"] => program(line, text, false),
         ["rust", "fails"] => program(line, text, true),
+        ["erlang"] => Step::Erlang { line, text },
+        ["rust", "refused"] => Step::Refused { line, text, words: String::new() },
+        ["text", "refused"] => {
+            let Some(Step::Refused { words, .. }) = steps.last_mut() else {
+                bail!("what the compiler says stands behind the listing that it refuses");
+            };
+            ensure!(words.is_empty(), "the compiler has said something already");
+            *words = text;
+            return Ok(());
+        }
         [_, path] if path.contains('.') => Step::File { path: path.to_owned(), text },
         ["console"] => Step::Commands(commands(line, &text)?),
         ["console", "server"] => {
@@ -173,7 +187,8 @@ mod tests {
     #[test]
     fn a_transcript_is_commands_with_their_outputs() {
         let page = "```console\n$ a b\n$ c\none\ntwo\n```\n```console server\n$ s\nup\n```\n\
-                    ```text server\ndown\n```\n```c x/main.c\nint a;\n```\n```toml\na = 1\n```\n";
+                    ```text server\ndown\n```\n```c x/main.c\nint a;\n```\n```toml\na = 1\n```\n\
+                    ```rust refused\na\n```\n```text refused\nno\n```\n";
         let command = |line, text: &str, output: &str| Command {
             line,
             text: text.into(),
@@ -186,6 +201,7 @@ mod tests {
                 Step::Server(command(8, "s", "up\n")),
                 Step::ServerSays { line: 11, output: "down\n".into() },
                 Step::File { path: "x/main.c".into(), text: "int a;\n".into() },
+                Step::Refused { line: 20, text: "a\n".into(), words: "no\n".into() },
             ]
         );
     }
@@ -201,6 +217,7 @@ mod tests {
             "```console\nno command\n```\n",
             "```console\n```\n",
             "```console server\n$ a\n$ b\n```\n",
+            "```rust\n```\n```text refused\na\n```\n",
             "```rust\nno end\n",
         ] {
             assert!(steps(page).is_err(), "{page}");

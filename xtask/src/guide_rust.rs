@@ -39,6 +39,8 @@ enum Shows<'a> {
     Outputs(&'a Program),
     /// Nothing: so many listings are tests.
     Tests(usize),
+    /// What the compiler says, among others.
+    Refusal(&'a str),
 }
 
 /// Builds and runs the listings of these pages. Gives what is wrong with them.
@@ -79,6 +81,12 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
     let stem = page.trim_end_matches(".md").replace(['-', '.'], "_");
     let (mut lines, mut count) = (1, 0);
     for step in steps {
+        if let Step::Refused { line, text, words } = step {
+            let (binary, text) = (format!("guide_{stem}_{line}"), text.clone());
+            let source = format!("{binary}/src/main.rs");
+            let place = format!("docs/guide/{page}:{line}");
+            programs.push(Built { place, binary, source, text, shows: Shows::Refusal(words) });
+        }
         let Step::Program(listing) = step else { continue };
         let whole = listing.text.contains("fn main(");
         if whole || listing.stdout.is_some() {
@@ -114,19 +122,28 @@ fn programs<'a>(page: &str, steps: &'a [Step]) -> Vec<Built<'a>> {
     programs
 }
 
+/// The generated workspace.
+fn workspace() -> PathBuf {
+    target_dir().join("tmp/guide/listings")
+}
+
 fn build(programs: &[Built<'_>]) -> Result<()> {
-    let folder = target_dir().join("tmp/guide/listings");
+    let folder = workspace();
     let library = root().join("guest/rust");
     let mut manifest = format!(
         "[package]\nname = \"guide\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [dependencies]\nlog = \"0.4\"\nlunatic = {{ path = {:?} }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\n\
          [lints.rust]\nwarnings = \"deny\"\n\n\
+         [features]\nrefused = []\n\n\
          [profile.dev.package.guide]\ndebug = false\n\n[workspace]\n",
         library.join("lunatic")
     );
-    for Built { binary, source, text, .. } in programs {
+    for Built { binary, source, text, shows, .. } in programs {
         write!(manifest, "\n[[bin]]\nname = {binary:?}\npath = {source:?}\n")?;
+        if let Shows::Refusal(_) = shows {
+            manifest.push_str("required-features = [\"refused\"]\n");
+        }
         write_changed(&folder.join(source), text)?;
     }
     write_changed(&folder.join("Cargo.toml"), &manifest)?;
@@ -157,6 +174,9 @@ fn module(binary: &str) -> PathBuf {
 
 /// Runs one program; gives what is wrong with it, if anything.
 fn run_one(lunatic: &Path, program: &Built<'_>) -> Result<Option<String>> {
+    if let Shows::Refusal(words) = program.shows {
+        return refused(program, words);
+    }
     let mut run = Command::new(lunatic);
     run.current_dir(target_dir().join("tmp/guide"));
     let command = if let Shows::Tests(_) = program.shows { "test" } else { "run" };
@@ -175,9 +195,24 @@ fn run_one(lunatic: &Path, program: &Built<'_>) -> Result<Option<String>> {
                 || format!("not all {count} passed\n{}{}", finished.stdout, finished.stderr);
             (!all).then(printed)
         }
+        Shows::Refusal(_) => unreachable!("it was not built"),
     };
     let command = shell::printable(&run);
     Ok(wrong.map(|wrong| format!("{}\n  to see it alone: {command}\n{wrong}", program.place)))
+}
+
+/// Compiles what the compiler is to refuse; gives what is wrong with that, if anything.
+fn refused(program: &Built<'_>, words: &str) -> Result<Option<String>> {
+    let mut build = guest_cargo(&workspace());
+    build.args(["build", "--quiet", "--features", "refused", "--target", WASM_TARGET]);
+    build.args(["--bin", &program.binary]);
+    let finished = shell::run_limited(&mut build, LIMIT * 5)?;
+    let said = words.lines().all(|line| finished.stderr.contains(line));
+    let as_shown = !finished.success() && !words.is_empty() && said;
+    Ok((!as_shown).then(|| {
+        let unlike = unlike("the compiler", words, &finished.stderr);
+        format!("{}\n{}\n{unlike}", program.place, finished.ending())
+    }))
 }
 
 fn differences(listing: &Program, finished: &Finished) -> Option<String> {

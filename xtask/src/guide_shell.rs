@@ -102,7 +102,7 @@ fn missing(steps: &[Step]) -> Option<String> {
 impl Reader<'_> {
     fn step(&mut self, step: &Step) -> Result<Option<String>> {
         match step {
-            Step::Program(_) => Ok(None),
+            Step::Program(_) | Step::Refused { .. } | Step::Erlang { .. } => Ok(None),
             Step::File { path, text } => {
                 let file = self.folder.join(path);
                 let there = file.parent().is_some_and(Path::is_dir);

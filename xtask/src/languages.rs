@@ -17,7 +17,7 @@ use crate::workspace::{Profile, guests_dir, lunatic};
 use crate::{examples, languages_chat, shell};
 
 /// Every run ends by itself; this is only for the day when one does not.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Builds the programs, runs them, and compares what they print.
 pub fn run_all(profile: Profile) -> Result<()> {

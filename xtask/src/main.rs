@@ -16,12 +16,17 @@ mod check;
 mod compat;
 mod compat_build;
 mod demo;
+#[path = "../../crates/sinks/tests/sinks/elastic.rs"]
+#[expect(dead_code, reason = "the tests of sinks use more of it")]
+mod elastic;
 mod examples;
+mod examples_log;
 mod examples_network;
 mod examples_web;
 mod guest_rust;
 mod guests;
 mod guide;
+mod guide_erlang;
 mod guide_match;
 mod guide_page;
 mod guide_rust;
@@ -43,6 +48,9 @@ mod workspace;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+
+/// For the server that this and the tests of sinks share: far longer than anything takes.
+const WATCHDOG: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A chore: its name, what it does in one line, and how to run it with the arguments behind it.
 struct Chore {

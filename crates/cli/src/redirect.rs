@@ -1,164 +1,180 @@
-//! `--redirect`: puts what the redirections say in the place of streams, clocks, random numbers,
-//! variables and files of the root. Its children inherit all of it with its configuration.
+//! What redirections need of the outside: files of whoever runs the command, and sinks, for
+//! `--redirect` as for what programs redirect.
 //!
-//! Sinks are started here and flushed at the end of the program. **Invariant:** a program whose
-//! lines did not all arrive never ends without a word about it.
+//! Sinks are started here and flushed at the end of the program. **Invariants:** a program whose
+//! lines did not all arrive never ends without a word about it; what a program chose gets none of
+//! the command's secrets, and bounded room.
 
 use std::fs::{File as HostFile, OpenOptions};
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use lunatic_model::{LossPolicy, PathPattern, Redirection, SinkOption, Target, What};
-use lunatic_sinks::{Destination, Lines, Loss, Options, Sink};
-use lunatic_wasi::provider::divert::{Diversion, DivertedDirectory};
+use lunatic_engine::{LineSink, Outside};
+use lunatic_model::{LossPolicy, Redirection, SinkOption, Target};
+use lunatic_sinks::{Destination, Figures, Lines, Loss, Options, Server, Sink, Trust};
 use lunatic_wasi::provider::fs::HostDirectory;
-use lunatic_wasi::provider::scripted::{ScriptedClock, SeededRandom};
-use lunatic_wasi::provider::stdio::{Null, ReaderInput, WriterOutput};
-use lunatic_wasi::provider::{
-    Clock, Directory, File, OpenRequest, Opened, Output, Reply, StreamKind,
-};
-use lunatic_wasi::{Errno, FileType, Metadata, Preopen, WasiConfig};
+use lunatic_wasi::provider::stdio::{ReaderInput, WriterOutput};
+use lunatic_wasi::provider::{Directory, Input, Output, Reply, StreamKind};
 
-use crate::error::CliError;
-use crate::redirect::sink_file::{SinkFile, described};
-
-mod sink_file;
+use crate::report::printable;
 
 /// The variable of this command with what is sent as `authorization` to Elasticsearch. Guests do
 /// not get it.
 const AUTHORIZATION: &str = "LUNATIC_ELASTICSEARCH_AUTHORIZATION";
+/// The same for `http://` and `https://`.
+const HTTP_AUTHORIZATION: &str = "LUNATIC_HTTP_AUTHORIZATION";
+/// The variables of this command that guests do not get.
+pub const SECRETS: [&str; 2] = [AUTHORIZATION, HTTP_AUTHORIZATION];
+/// The variable of this command with a file of authorities (PEM) that TLS trusts in the place of
+/// the public ones.
+const AUTHORITIES: &str = "LUNATIC_SINK_AUTHORITIES";
+/// Sinks that programs have chosen, at once.
+const PROGRAM_SINKS_MAX: usize = 64;
+/// Bytes in the queue of a sink that a program has chosen: they count in no account.
+const PROGRAM_QUEUE_BYTES_MAX: usize = 1 << 20;
+/// Sentences about sinks that have ended.
+const SENTENCES_MAX: usize = 64;
 
-/// The sinks of a program.
+/// The sinks of a program. Clones are the same ones.
 #[derive(Clone, Default)]
-pub struct Sinks {
-    sinks: Vec<(String, Sink)>,
-    streams: Vec<Arc<Lines>>,
+pub struct Sinks(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    open: Vec<Arc<Entry>>,
+    /// About those that nobody writes to any more.
+    sentences: Vec<String>,
+}
+
+/// A sink with what it is called, and the streams into it.
+struct Entry {
+    name: String,
+    sink: Sink,
+    chosen_by_program: bool,
+    streams: Mutex<Vec<Weak<Lines>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each section leaves its data whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sinks {
     /// Sends what waits, for `time_max` at most for each sink. Gives a sentence for each whose
     /// lines did not all arrive.
     pub async fn finish(&self, time_max: Duration) -> Vec<String> {
-        for lines in &self.streams {
-            // What stands behind the last newline; somebody who waits has not ended.
-            tokio::time::timeout(time_max, lines.end()).await.ok();
-        }
-        let mut sentences = Vec::new();
-        for (name, sink) in &self.sinks {
-            let figures = sink.flush(time_max).await;
-            let lost = figures.dropped() + figures.waiting;
-            if lost > 0 {
-                sentences.push(format!(
-                    "{name}: of {} lines {} arrived, {} were refused, {} found no room, {} were \
-                     not sent",
-                    figures.taken,
-                    figures.arrived,
-                    figures.refused,
-                    figures.overflowed,
-                    figures.waiting
-                ));
+        let (open, mut sentences) = {
+            let mut inner = lock(&self.0);
+            (inner.open.clone(), std::mem::take(&mut inner.sentences))
+        };
+        for entry in &open {
+            let streams: Vec<_> = lock(&entry.streams).iter().filter_map(Weak::upgrade).collect();
+            for lines in streams {
+                // What stands behind the last newline; somebody who waits has not ended.
+                tokio::time::timeout(time_max, lines.end()).await.ok();
             }
+        }
+        for entry in &open {
+            sentences.extend(sentence(&entry.name, &entry.sink.flush(time_max).await));
         }
         sentences
     }
+}
 
-    fn start(&mut self, redirection: &Redirection) -> Result<Option<Sink>, CliError> {
-        let Some((name, destination)) = destination(&redirection.target) else { return Ok(None) };
-        let sink = Sink::start(destination, options(redirection))
-            .map_err(|error| CliError::failure("a sink cannot start").because(&error))?;
-        self.sinks.push((name, sink.clone()));
-        Ok(Some(sink))
+/// What is said of a sink of which not every line arrived.
+fn sentence(name: &str, figures: &Figures) -> Option<String> {
+    (figures.dropped() + figures.waiting > 0).then(|| {
+        format!(
+            "{name}: of {} lines {} arrived, {} were refused, {} found no room, {} were not sent",
+            figures.taken, figures.arrived, figures.refused, figures.overflowed, figures.waiting
+        )
+    })
+}
+
+impl Inner {
+    /// Forgets sinks of programs that nobody writes to, and that have nothing left to send.
+    fn prune(&mut self) {
+        let Inner { open, sentences } = self;
+        open.retain(|entry| {
+            let idle = entry.chosen_by_program && Arc::strong_count(entry) == 1;
+            let figures = entry.sink.figures();
+            let ended = idle && figures.waiting == 0;
+            if ended && sentences.len() < SENTENCES_MAX {
+                sentences.extend(sentence(&entry.name, &figures));
+            }
+            !ended
+        });
     }
 }
 
-/// Applies redirections in order: of two for the same thing, the later one counts.
-pub fn apply(redirections: &[Redirection], config: &mut WasiConfig) -> Result<Sinks, CliError> {
-    let mut sinks = Sinks::default();
-    if redirections.iter().any(|redirection| redirection.target.is_sink()) {
-        set_variable(config, AUTHORIZATION, None)?;
-    }
-    for redirection in redirections {
-        match &redirection.what {
-            What::Stdin => set_stdin(&redirection.target, config)?,
-            What::Stdout => config.set_stdout(output(redirection, "stdout", &mut sinks)?),
-            What::Stderr => config.set_stderr(output(redirection, "stderr", &mut sinks)?),
-            What::Clock => set_clock(&redirection.target, config),
-            What::Random => {
-                if let Target::Seed(seed) = redirection.target {
-                    config.set_random(Arc::new(SeededRandom::new(seed)));
-                }
-            }
-            What::Variable(name) => {
-                let value = match &redirection.target {
-                    Target::Text(value) => Some(value.as_str()),
-                    _ => None,
-                };
-                set_variable(config, name, value)?;
-            }
-            What::Files(pattern) => {
-                let behind = behind(redirection, &mut sinks)?;
-                divert(config, Arc::new(Diverted { pattern: pattern.clone(), behind }))?;
+impl Outside for Sinks {
+    fn sink(
+        &self,
+        redirection: &Redirection,
+        chosen_by_program: bool,
+    ) -> Result<Arc<dyn LineSink>, String> {
+        let (name, destination) = destination(&redirection.target, chosen_by_program)?
+            .ok_or("only tcp:, syslog:, elasticsearch: and http: are sinks")?;
+        let mut options = options(redirection);
+        let mut inner = lock(&self.0);
+        if chosen_by_program {
+            options.queue_bytes = options.queue_bytes.min(PROGRAM_QUEUE_BYTES_MAX);
+            inner.prune();
+            let count = inner.open.iter().filter(|entry| entry.chosen_by_program).count();
+            if count >= PROGRAM_SINKS_MAX {
+                return Err(format!(
+                    "programs have {PROGRAM_SINKS_MAX} sinks open already, the most that a node has"
+                ));
             }
         }
+        let sink = Sink::start(destination, options).map_err(|error| error.to_string())?;
+        let streams = Mutex::default();
+        let entry = Arc::new(Entry { name, sink, chosen_by_program, streams });
+        inner.open.push(entry.clone());
+        Ok(Arc::new(OpenSink(entry)))
     }
-    Ok(sinks)
+
+    fn input(&self, path: &str) -> Result<Arc<dyn Input>, String> {
+        let file = HostFile::open(path).map_err(|error| unusable(path, &error))?;
+        Ok(Arc::new(ReaderInput::new(file, StreamKind::Pipe)))
+    }
+
+    fn output(&self, path: &str) -> Result<Arc<dyn Output>, String> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|error| unusable(path, &error))?;
+        Ok(Arc::new(WriterOutput::new(file, StreamKind::Pipe)))
+    }
+
+    fn directory(&self, path: &str) -> Result<(Arc<dyn Directory>, String), String> {
+        let whole = PathBuf::from(path);
+        let name = whole.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| unusable(path, &"it is no name of a file"))?;
+        let parent = whole.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = HostDirectory::open_ambient(parent.unwrap_or(Path::new(".")));
+        Ok((directory.map_err(|error| unusable(path, &error))?, name.to_owned()))
+    }
 }
 
-fn set_stdin(target: &Target, config: &mut WasiConfig) -> Result<(), CliError> {
-    match target {
-        Target::File(path) => {
-            let file = HostFile::open(path).map_err(|error| unusable(path).because(&error))?;
-            config.set_stdin(Arc::new(ReaderInput::new(file, StreamKind::Pipe)));
+struct OpenSink(Arc<Entry>);
+
+impl LineSink for OpenSink {
+    fn output(&self, source: &str) -> Arc<dyn Output> {
+        let lines = Arc::new(Lines::new(self.0.sink.clone(), source));
+        let mut streams = lock(&self.0.streams);
+        if streams.len() == streams.capacity() {
+            streams.retain(|stream| stream.strong_count() > 0);
         }
-        Target::Text(text) => {
-            let text = Cursor::new(text.clone().into_bytes());
-            config.set_stdin(Arc::new(ReaderInput::new(text, StreamKind::Pipe)));
-        }
-        _ => config.set_stdin(Arc::new(Null)),
+        streams.push(Arc::downgrade(&lines));
+        drop(streams);
+        Arc::new(SinkOutput { lines, _open: self.0.clone() })
     }
-    Ok(())
 }
 
-fn set_clock(target: &Target, config: &mut WasiConfig) {
-    let clock: Arc<dyn Clock> = match target {
-        Target::FixedTime(time) => Arc::new(ScriptedClock::fixed(*time)),
-        Target::SteppedTime(time, step) => Arc::new(ScriptedClock::stepped(*time, *step)),
-        Target::ScriptedTime(times) => Arc::new(ScriptedClock::script(times.iter().copied())),
-        _ => return,
-    };
-    config.set_clock(clock);
+struct SinkOutput {
+    lines: Arc<Lines>,
+    _open: Arc<Entry>,
 }
-
-fn set_variable(config: &mut WasiConfig, name: &str, value: Option<&str>) -> Result<(), CliError> {
-    let mut variables = config.env().to_vec();
-    variables.retain(|(known, _)| known != name);
-    variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-    config.clear_env();
-    for (name, value) in variables {
-        config.push_env(name, value).map_err(refused)?;
-    }
-    Ok(())
-}
-
-fn output(
-    redirection: &Redirection,
-    name: &str,
-    sinks: &mut Sinks,
-) -> Result<Arc<dyn Output>, CliError> {
-    if let Some(sink) = sinks.start(redirection)? {
-        let lines = Arc::new(Lines::new(sink, name));
-        sinks.streams.push(lines.clone());
-        return Ok(Arc::new(SinkOutput(lines)));
-    }
-    let Target::File(path) = &redirection.target else { return Ok(Arc::new(Null)) };
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    let file = file.map_err(|error| unusable(path).because(&error))?;
-    Ok(Arc::new(WriterOutput::new(file, StreamKind::Pipe)))
-}
-
-struct SinkOutput(Arc<Lines>);
 
 impl Output for SinkOutput {
     fn kind(&self) -> StreamKind {
@@ -167,92 +183,40 @@ impl Output for SinkOutput {
 
     fn write(&self, data: Vec<u8>) -> Reply<'_, usize> {
         Box::pin(async move {
-            self.0.write(&data).await;
+            self.lines.write(&data).await;
             Ok(data.len())
         })
     }
 }
 
-/// What stands behind diverted names.
-enum Behind {
-    Nothing,
-    Sink(Sink),
-    /// One file of the host: a directory, and its name there.
-    File(Arc<dyn Directory>, String),
+/// A server with what it wants to know, which is the command's secret: a program could have it sent
+/// to itself.
+fn server(
+    address: &str,
+    tls: bool,
+    authorization: &str,
+    chosen_by_program: bool,
+) -> Result<Server, String> {
+    let authorization = std::env::var(authorization).ok().filter(|_| !chosen_by_program);
+    let trust = if tls { Some(trust()?) } else { None };
+    Ok(Server { address: address.to_owned(), authorization, trust })
 }
 
-fn behind(redirection: &Redirection, sinks: &mut Sinks) -> Result<Behind, CliError> {
-    if let Some(sink) = sinks.start(redirection)? {
-        return Ok(Behind::Sink(sink));
-    }
-    let Target::File(path) = &redirection.target else { return Ok(Behind::Nothing) };
-    let whole = PathBuf::from(path);
-    let name = whole.file_name().and_then(|name| name.to_str()).ok_or_else(|| unusable(path))?;
-    let parent = whole.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = HostDirectory::open_ambient(parent.unwrap_or(Path::new(".")));
-    let directory = directory.map_err(|error| unusable(path).because(&error))?;
-    Ok(Behind::File(directory, name.to_owned()))
+/// Whom TLS trusts: the authorities of the operator's file, or the public ones.
+fn trust() -> Result<Trust, String> {
+    let Ok(path) = std::env::var(AUTHORITIES) else { return Ok(Trust::Public) };
+    let pem = std::fs::read(&path).map_err(|error| {
+        format!("the file `{}` of {AUTHORITIES} cannot be read: {error}", printable(&path))
+    })?;
+    Ok(Trust::Authorities(pem))
 }
 
-fn divert(config: &mut WasiConfig, diversion: Arc<dyn Diversion>) -> Result<(), CliError> {
-    let preopens = config.preopens().to_vec();
-    config.clear_preopens();
-    for preopen in preopens {
-        let (name, access) = (preopen.guest_name(), preopen.access());
-        let inner = preopen.directory().clone();
-        let directory = DivertedDirectory::over(inner, name, diversion.clone());
-        let preopen = Preopen::new(name, directory, access).map_err(refused)?;
-        config.push_preopen(preopen).map_err(refused)?;
-    }
-    Ok(())
-}
-
-struct Diverted {
-    pattern: PathPattern,
-    behind: Behind,
-}
-
-impl Diversion for Diverted {
-    fn covers(&self, path: &str) -> bool {
-        self.pattern.covers(path)
-    }
-
-    fn covers_below(&self, directory: &str) -> bool {
-        self.pattern.covers_below(directory)
-    }
-
-    fn open<'a>(&'a self, path: &'a str, request: OpenRequest) -> Reply<'a, Arc<dyn File>> {
-        Box::pin(async move {
-            let lines = match &self.behind {
-                Behind::File(directory, name) => {
-                    return match directory.open(name.clone(), request).await? {
-                        Opened::File(file) => Ok(file),
-                        Opened::Directory(_) => Err(Errno::Isdir),
-                    };
-                }
-                Behind::Sink(sink) => Some(Lines::new(sink.clone(), path)),
-                Behind::Nothing => None,
-            };
-            if request.create && request.exclusive {
-                return Err(Errno::Exist);
-            }
-            Ok(Arc::new(SinkFile::new(lines)) as Arc<dyn File>)
-        })
-    }
-
-    fn metadata<'a>(&'a self, _path: &'a str) -> Reply<'a, Metadata> {
-        Box::pin(async move {
-            match &self.behind {
-                Behind::File(directory, name) => directory.metadata_at(name.clone(), true).await,
-                Behind::Sink(_) | Behind::Nothing => Ok(described(FileType::RegularFile, 0)),
-            }
-        })
-    }
-}
-
-/// Where lines go, and how people know it.
-fn destination(target: &Target) -> Option<(String, Destination)> {
-    Some(match target {
+/// Where lines go, and how people know it; nothing if the target is no sink.
+fn destination(
+    target: &Target,
+    chosen_by_program: bool,
+) -> Result<Option<(String, Destination)>, String> {
+    Ok(Some(match target {
         Target::Tcp(address) => {
             (format!("tcp:{address}"), Destination::Tcp { address: address.clone() })
         }
@@ -262,10 +226,18 @@ fn destination(target: &Target) -> Option<(String, Destination)> {
         Target::SyslogUdp(address) => {
             (format!("syslog:udp:{address}"), Destination::SyslogUdp { address: address.clone() })
         }
-        Target::Elasticsearch(address, index) => {
-            let authorization = std::env::var(AUTHORIZATION).ok();
-            let (shown, index) = (format!("elasticsearch:{address}/{index}"), index.clone());
-            (shown, Destination::Elasticsearch { address: address.clone(), index, authorization })
+        Target::Elasticsearch { address, index, tls } => {
+            let scheme = if *tls { "https://" } else { "" };
+            let shown = format!("elasticsearch:{scheme}{address}/{index}");
+            let server = server(address, *tls, AUTHORIZATION, chosen_by_program)?;
+            (shown, Destination::Elasticsearch { server, index: index.clone() })
+        }
+        Target::Http { address, path, tls } => {
+            let scheme = if *tls { "https" } else { "http" };
+            // A query may hold a secret.
+            let shown = format!("{scheme}://{address}{}", path.split('?').next().unwrap_or(path));
+            let server = server(address, *tls, HTTP_AUTHORIZATION, chosen_by_program)?;
+            (shown, Destination::Http { server, path: path.clone() })
         }
         Target::Null
         | Target::File(_)
@@ -273,8 +245,12 @@ fn destination(target: &Target) -> Option<(String, Destination)> {
         | Target::FixedTime(_)
         | Target::SteppedTime(..)
         | Target::ScriptedTime(_)
-        | Target::Seed(_) => return None,
-    })
+        | Target::Seed(_)
+        | Target::Own
+        | Target::Address(..)
+        | Target::Addresses(_)
+        | Target::Process => return Ok(None),
+    }))
 }
 
 fn options(redirection: &Redirection) -> Options {
@@ -302,11 +278,6 @@ fn options(redirection: &Redirection) -> Options {
     options
 }
 
-fn unusable(path: &str) -> CliError {
-    let path = crate::report::printable(path);
-    CliError::usage(format!("the file `{path}` of --redirect cannot be used"))
-}
-
-fn refused(error: lunatic_wasi::ConfigError) -> CliError {
-    CliError::usage("the guest cannot be given what --redirect says").because(&error)
+fn unusable(path: &str, why: &dyn std::fmt::Display) -> String {
+    format!("the file `{}` of --redirect cannot be used: {why}", printable(path))
 }

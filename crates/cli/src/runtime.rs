@@ -1,7 +1,7 @@
 //! The seam between the command and the rooms below: every use of the engine and of the WASI
 //! layer stands in this file, translated into values of the command's own. Figures alone are
-//! translated elsewhere, straight into text (`metrics/figures.rs`), and redirections into providers
-//! (`redirect.rs`).
+//! translated elsewhere, straight into text (`metrics/figures.rs`), and what redirections need of
+//! the outside (`redirect.rs`).
 //!
 //! Invariants: a [`Node`] is started only when everything that can be checked before has been; a
 //! [`Root`] is the first process of an environment of its own, and dropping it ends nothing;
@@ -28,7 +28,7 @@ use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
 use crate::policy::BudgetLine;
-use crate::redirect::{self, Sinks};
+use crate::redirect::{SECRETS, Sinks};
 use crate::report::{self, Denied, Failure, Reporter, printable};
 use crate::target::shown;
 
@@ -132,6 +132,8 @@ pub struct Node {
     /// do is to end this program, which ends them anyway.
     runtime: &'static engine::Runtime,
     root_reported: Arc<AtomicBool>,
+    /// Those that programs have chosen.
+    sinks: Sinks,
 }
 
 impl Node {
@@ -154,9 +156,12 @@ impl Node {
             limits.set(name, *value);
         }
         let workers = options.workers;
-        let options = engine::Options { workers, cache, limits, observer, look_up: None };
+        let sinks = Sinks::default();
+        let outside: Option<Arc<dyn engine::Outside>> = Some(Arc::new(sinks.clone()));
+        let look_up = None;
+        let options = engine::Options { workers, cache, limits, observer, look_up, outside };
         match engine::Runtime::new(options) {
-            Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported }),
+            Ok(runtime) => Ok(Node { runtime: Box::leak(Box::new(runtime)), root_reported, sinks }),
             Err(error) => Err(CliError::failure("the node cannot start").because(&error)),
         }
     }
@@ -182,6 +187,7 @@ impl Node {
     ) -> Result<Root, CliError> {
         let environment = self.runtime.environment(environment_id);
         let mut config = engine::ProcessConfig::root(guest.wasi.clone())
+            .with_redirected(guest.redirected.clone())
             .with_limits(guest.limits)
             .with_budgets(guest.budgets.clone())
             .confined(guest.grant.clone());
@@ -198,6 +204,11 @@ impl Node {
     /// All figures, as a text for Prometheus. Looks at every process, so it takes a while.
     pub fn metrics(&self) -> String {
         metrics::text(&self.runtime.figures(), &self.runtime.metrics())
+    }
+
+    /// Sends what still waits in sinks that programs have chosen, as [`Guest::finish`] does.
+    pub async fn finish(&self, time_max: Duration) -> Vec<String> {
+        self.sinks.finish(time_max).await
     }
 
     /// Whether a report about the first process of this node was printed.
@@ -247,6 +258,7 @@ pub struct Guest {
     limits: Limits,
     budgets: Budgets,
     capture: Option<Capture>,
+    redirected: Option<Arc<engine::Redirected>>,
     sinks: Sinks,
     audit: Option<engine::Audit>,
 }
@@ -270,7 +282,7 @@ impl Guest {
         config.set_stdin(stdio::stdin());
         config.set_stdout(stdio::stdout());
         config.set_stderr(stdio::stderr());
-        let sinks = redirect::apply(&spec.redirections, &mut config)?;
+        let (sinks, redirected) = redirected(&spec.redirections, &mut config)?;
         let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
         for BudgetLine { scope, kind, amount, at_limit } in &spec.budgets {
             // Whoever read it has looked whether the kind can have that.
@@ -283,8 +295,8 @@ impl Guest {
             }
         }
         let grant = spec.grant.clone();
-        let (capture, audit) = (None, None);
-        Ok(Guest { wasi: config, grant, limits, budgets, capture, sinks, audit })
+        let (wasi, capture, audit) = (config, None, None);
+        Ok(Guest { wasi, grant, limits, budgets, capture, redirected, sinks, audit })
     }
 
     /// The same with somebody who hears of its calls.
@@ -315,6 +327,27 @@ impl Guest {
         guest.capture = Some(capture);
         guest
     }
+}
+
+/// Applies redirections in order: of two for the same thing, the later one counts.
+fn redirected(
+    redirections: &[Redirection],
+    config: &mut wasi::WasiConfig,
+) -> Result<(Sinks, Option<Arc<engine::Redirected>>), CliError> {
+    let sinks = Sinks::default();
+    let unusable = |why: &str| CliError::usage(format!("what --redirect says is refused: {why}"));
+    for secret in SECRETS {
+        let secret = wasi::Replacement::Variable(secret.to_owned(), None);
+        config.replace(&secret).map_err(|error| unusable(&error.to_string()))?;
+    }
+    if redirections.is_empty() {
+        return Ok((sinks, None));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| {
+        CliError::failure("the operating system refuses what waiting needs").because(&error)
+    })?;
+    let redirected = runtime.block_on(engine::redirect_root(redirections, config, &sinks));
+    Ok((sinks, redirected.map_err(|why| unusable(&why))?))
 }
 
 fn open(preopen: &Preopen) -> Result<wasi::Preopen, CliError> {

@@ -6,6 +6,7 @@ use lunatic_model::{Budgets, Grant, Limits, NetworkRights, Reach, Rights};
 use lunatic_wasi::WasiConfig;
 
 use crate::audit::Audit;
+use crate::redirect::Redirected;
 use crate::refused;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
@@ -24,6 +25,8 @@ pub struct ProcessConfig {
     pub budgets: Budgets,
     /// Arguments, environment, directories and streams.
     pub wasi: WasiConfig,
+    /// What there is of redirections beside that.
+    pub redirected: Option<Arc<Redirected>>,
     /// Who hears of its calls; nobody, as a rule.
     pub audit: Option<Audit>,
 }
@@ -38,8 +41,15 @@ impl ProcessConfig {
             limits: Arc::default(),
             budgets: Budgets::default(),
             wasi,
+            redirected: None,
             audit: None,
         }
+    }
+
+    /// The same with redirections, whose other part is in the providers.
+    #[must_use]
+    pub fn with_redirected(self, redirected: Option<Arc<Redirected>>) -> ProcessConfig {
+        ProcessConfig { redirected, ..self }
     }
 
     /// The same with other limits.

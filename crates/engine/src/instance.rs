@@ -89,6 +89,9 @@ pub(crate) async fn spawn(
     })?;
     let fuel = (config.limits.fuel_max != u64::MAX).then_some(config.limits.fuel_max);
     let artifact = module.artifact(runtime, fuel.is_some()).await?;
+    if let Some(redirected) = &config.redirected {
+        runtime.wiring.enter(process.pid(), &redirected.targets());
+    }
     let audit = config.audit.clone();
     let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));

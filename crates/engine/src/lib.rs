@@ -26,6 +26,7 @@ mod memory;
 mod module;
 mod net;
 mod prompt;
+mod redirect;
 mod refused;
 mod runtime;
 mod slab;
@@ -41,6 +42,7 @@ pub use host::metrics::{BOUNDS, Histogram, Metric, MetricKind};
 pub use instance::SpawnError;
 pub use module::Module;
 pub use net::names::LookUp;
+pub use redirect::{LineSink, Outside, Redirected, redirect_root};
 pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 

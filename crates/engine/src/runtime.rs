@@ -17,6 +17,8 @@ use crate::module::Module;
 use crate::net::names::{LookUp, Names};
 use crate::net::platform;
 use crate::prompt;
+use crate::redirect::Outside;
+use crate::redirect::wiring::Wiring;
 use crate::slab;
 
 /// Slots of memory that nobody needed for this long go back to the system.
@@ -35,6 +37,8 @@ pub struct Options {
     pub observer: Option<Arc<dyn Observer>>,
     /// What looks up names for programs; `None` means the system.
     pub look_up: Option<LookUp>,
+    /// What has sinks for redirections that programs choose; `None` means that there are none.
+    pub outside: Option<Arc<dyn Outside>>,
 }
 
 /// Why a runtime did not start. Nothing of it is left.
@@ -79,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) limits: NodeLimits,
     pub(crate) names: Names,
+    pub(crate) outside: Option<Arc<dyn Outside>>,
+    pub(crate) wiring: Wiring,
     memories: Arc<slab::Memories>,
     stacks: Arc<slab::Stacks>,
 }
@@ -110,6 +116,8 @@ impl Runtime {
             metrics: Metrics::default(),
             limits: options.limits,
             names: Names::new(options.look_up),
+            outside: options.outside,
+            wiring: Wiring::default(),
             memories,
             stacks,
         });

@@ -11,6 +11,7 @@ use wasmtime::{Instance, Memory, Result};
 
 use crate::config::ProcessConfig;
 use crate::module::Module;
+use crate::redirect::{self, Effect, Heritage};
 use crate::runtime::Shared;
 use crate::tables::Tables;
 
@@ -184,6 +185,12 @@ impl State {
         Ok(())
     }
 
+    #[cold]
+    fn denied(&self, right: Rights, call: &'static str) -> Arc<str> {
+        let name = right.name();
+        self.process.deny(name, || (name.to_owned(), call.to_owned()))
+    }
+
     /// Tells who listens to this process that it makes use of a right.
     #[cold]
     pub(crate) fn used(&self, grant: &str, call: &str) {
@@ -192,10 +199,50 @@ impl State {
         }
     }
 
+    /// Takes over redirections that others have set since the last call.
+    #[inline]
+    pub(crate) fn catch_up(&mut self) {
+        if self.runtime.wiring.has_changes() {
+            self.take_changes();
+        }
+    }
+
     #[cold]
-    fn denied(&self, right: Rights, call: &'static str) -> Arc<str> {
-        let name = right.name();
-        self.process.deny(name, || (name.to_owned(), call.to_owned()))
+    fn take_changes(&mut self) {
+        let pid = self.process.pid();
+        let changes = self.runtime.wiring.take(pid);
+        if changes.is_empty() {
+            return;
+        }
+        let mut changed =
+            Heritage { wasi: self.config.wasi.clone(), redirected: self.config.redirected.clone() };
+        for change in &changes {
+            if let Err(why) = redirect::apply(&mut changed, change) {
+                tracing::warn!(%pid, "a redirection of a running process is left out: {why}");
+                continue;
+            }
+            // What its configuration could hold, its state can.
+            if let (Some(wasi), Effect::Wasi(replacement)) = (&mut self.wasi, &change.effect)
+                && let Err(why) = wasi.replace(replacement)
+            {
+                tracing::warn!(%pid, "a redirection does not reach a running process: {why}");
+            }
+        }
+        let targets = changed.redirected.as_ref().map(|redirected| redirected.targets());
+        self.runtime.wiring.settle(pid, targets.unwrap_or_default());
+        let Heritage { wasi, redirected } = changed;
+        let config = ProcessConfig { wasi, redirected, ..ProcessConfig::clone(&self.config) };
+        self.config = Arc::new(config);
+        if let Some(tables) = &mut self.tables {
+            // Children get what this process has now.
+            tables.configs.each(|draft| draft.built = None);
+        }
+    }
+
+    /// The process, if providers may have to ask others on its behalf.
+    #[inline]
+    pub(crate) fn asks(&self) -> Option<Arc<Process>> {
+        self.config.redirected.is_some().then(|| self.process.clone())
     }
 
     /// Makes an error resource.
@@ -212,6 +259,9 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        if self.config.redirected.is_some() || self.runtime.wiring.has_changes() {
+            self.runtime.wiring.forget(self.process.pid());
+        }
         if let Some(account) = self.process.account() {
             account.release_memory(self.held.saturating_add(self.slot_held));
         }

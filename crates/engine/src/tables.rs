@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lunatic_model::{Budgets, Grant, Limits};
+use lunatic_model::{Budgets, Grant, Limits, Redirection};
 use lunatic_wasi::Access;
 use wasmtime::{Result, format_err};
 
@@ -15,6 +15,7 @@ use crate::databases::Databases;
 use crate::exit::HostExit;
 use crate::module::Module;
 use crate::net::Sockets;
+use crate::redirect::ProcessTarget;
 
 /// The id of the permanent error "operation timed out": guest libraries drop it after a timeout.
 pub(crate) const TIMED_OUT_ERROR: u64 = 0;
@@ -61,7 +62,8 @@ pub(crate) struct ConfigDraft {
     pub(crate) env: Vec<(String, String)>,
     /// Directories, as their parent names them, and what may be done there.
     pub(crate) preopens: Vec<(String, Access)>,
-    /// Bytes of the strings above.
+    pub(crate) redirections: Vec<DraftRedirection>,
+    /// Bytes of the strings above, but for redirections, of which there are few.
     pub(crate) bytes: usize,
     /// What the draft came to at its last spawn; gone with the next change.
     pub(crate) built: Option<Arc<ProcessConfig>>,
@@ -77,10 +79,21 @@ impl ConfigDraft {
             args: Vec::new(),
             env: Vec::new(),
             preopens: Vec::new(),
+            redirections: Vec::new(),
             bytes: 0,
             built: None,
         }
     }
+}
+
+/// A redirection as it was asked for. It is made when a child is spawned.
+#[derive(Clone)]
+pub(crate) struct DraftRedirection {
+    pub(crate) redirection: Redirection,
+    /// Where it leads to a process.
+    pub(crate) to: Option<ProcessTarget>,
+    /// For the child alone.
+    pub(crate) alone: bool,
 }
 
 /// One table.
@@ -115,6 +128,11 @@ impl<T> Table<T> {
     /// The entry, or a trap.
     pub(crate) fn get_mut(&mut self, id: i64, what: &str) -> Result<&mut T> {
         self.entries.get_mut(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
+    }
+
+    /// Changes all entries.
+    pub(crate) fn each(&mut self, change: impl FnMut(&mut T)) {
+        self.entries.values_mut().for_each(change);
     }
 
     /// Drops all entries that are not wanted any more.

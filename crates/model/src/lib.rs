@@ -47,8 +47,8 @@ pub use process::{
 };
 pub use reason::{ExitReason, Frame, Trap};
 pub use redirect::{
-    LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
-    Target, What,
+    LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, Routes,
+    SinkOption, Target, What,
 };
 pub use rights::{Deed, Extent, Grant, GrantError, Reach, Right, RightError, Rights};
 pub use signal::Signal;

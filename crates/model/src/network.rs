@@ -66,6 +66,15 @@ enum Rules {
     Listed(Vec<NetworkRule>),
 }
 
+impl NetworkRule {
+    /// Whether a connection or datagram to an address is one of those that the rule covers, be it
+    /// by another address that leads there.
+    pub fn reaches(&self, protocol: Protocol, address: SocketAddr) -> bool {
+        let mut needed = NetworkRights::needed(Access::Connect, protocol, address);
+        needed.any(|needed| self.covers(&needed))
+    }
+}
+
 impl NetworkRights {
     /// Everything.
     pub const ALL: NetworkRights =

@@ -5,11 +5,16 @@
 //! [`Redirection`] makes sense: its target can stand for what it redirects. Nothing here opens
 //! anything; `docs/redirection.md` is the contract.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::NetworkRule;
+
 pub use pattern::PathPattern;
+pub use routes::Routes;
 
 mod pattern;
+mod routes;
 mod text;
 
 /// Bytes of a written redirection.
@@ -45,6 +50,12 @@ pub enum What {
     Variable(String),
     /// Files, by the names that the program uses.
     Files(PathPattern),
+    /// A whole directory that the program is given, by its name.
+    Directory(String),
+    /// Connections and datagrams to addresses.
+    Connect(NetworkRule),
+    /// Names of hosts that are looked up: one, or all without a name.
+    Host(Option<String>),
 }
 
 /// Where it can go.
@@ -70,8 +81,32 @@ pub enum Target {
     SyslogTcp(String),
     /// Syslog over UDP to `host:port`.
     SyslogUdp(String),
-    /// Elasticsearch at `host:port`, and the index.
-    Elasticsearch(String, String),
+    /// Elasticsearch.
+    Elasticsearch {
+        /// `host:port`.
+        address: String,
+        /// The index or data stream.
+        index: String,
+        /// Over TLS.
+        tls: bool,
+    },
+    /// Lines that are posted.
+    Http {
+        /// `host:port`.
+        address: String,
+        /// The path, with a query if there is one.
+        path: String,
+        /// Over TLS.
+        tls: bool,
+    },
+    /// What who redirects has himself.
+    Own,
+    /// Another address, and a port where it is another one.
+    Address(IpAddr, Option<u16>),
+    /// A fixed list of addresses for a name.
+    Addresses(Vec<IpAddr>),
+    /// A process, to be named beside the text: it is sent what is written, or asked.
+    Process,
 }
 
 /// Numbers that options of sinks set.
@@ -116,8 +151,8 @@ pub enum RedirectionError {
     Form(String),
     /// The part before the equals sign.
     #[error(
-        "`{0}` cannot be redirected: there are stdin, stdout, stderr, clock, random, env:NAME and \
-         file:PATTERN"
+        "`{0}` cannot be redirected: there are stdin, stdout, stderr, clock, random, env:NAME, \
+         file:PATTERN, dir:NAME, connect:RULE and host:NAME"
     )]
     What(String),
     /// The part behind it.
@@ -131,11 +166,25 @@ pub enum RedirectionError {
     Unfit(String, String, &'static str),
 }
 
+impl Redirection {
+    /// Reads its two parts: WHAT, and WHERE with options behind it.
+    pub fn of(what: &str, target: &str) -> Result<Redirection, RedirectionError> {
+        text::parse(what, target)
+    }
+
+    /// A redirection to a process.
+    pub fn to_process(what: &str) -> Result<Redirection, RedirectionError> {
+        text::to_process(what)
+    }
+}
+
 impl FromStr for Redirection {
     type Err = RedirectionError;
 
     fn from_str(text: &str) -> Result<Redirection, RedirectionError> {
-        text::parse(text)
+        let form = || RedirectionError::Form(text.chars().take(80).collect());
+        let (what, target) = text.split_once('=').ok_or_else(form)?;
+        text::parse(what, target)
     }
 }
 
@@ -147,32 +196,40 @@ impl Target {
             Target::Tcp(_)
                 | Target::SyslogTcp(_)
                 | Target::SyslogUdp(_)
-                | Target::Elasticsearch(..)
+                | Target::Elasticsearch { .. }
+                | Target::Http { .. }
         )
     }
 
     /// Why it cannot stand for that, if so.
     fn unfit(&self, what: &What) -> Option<&'static str> {
+        use Target::{
+            Address, Addresses, FixedTime, Null, Own, Process, ScriptedTime, SteppedTime,
+        };
         let fits = match what {
-            What::Stdin => matches!(self, Target::Null | Target::File(_) | Target::Text(_)),
-            What::Stdout | What::Stderr | What::Files(_) => {
-                matches!(self, Target::Null | Target::File(_)) || self.is_sink()
+            What::Stdin => matches!(self, Null | Target::File(_) | Target::Text(_) | Own),
+            What::Stdout | What::Stderr => {
+                matches!(self, Null | Target::File(_) | Own | Process) || self.is_sink()
             }
-            What::Clock => matches!(
-                self,
-                Target::FixedTime(_) | Target::SteppedTime(..) | Target::ScriptedTime(_)
-            ),
-            What::Random => matches!(self, Target::Seed(_)),
-            What::Variable(_) => matches!(self, Target::Null | Target::Text(_)),
+            What::Files(_) => matches!(self, Null | Target::File(_) | Process) || self.is_sink(),
+            What::Directory(_) => matches!(self, Process),
+            What::Clock => matches!(self, FixedTime(_) | SteppedTime(..) | ScriptedTime(_) | Own),
+            What::Random => matches!(self, Target::Seed(_) | Own | Process),
+            What::Variable(_) => matches!(self, Null | Target::Text(_) | Own),
+            What::Connect(_) => matches!(self, Null | Address(..) | Process),
+            What::Host(_) => matches!(self, Null | Addresses(_) | Process),
         };
         (!fits).then_some(match what {
             What::Stdin => "input comes from null, file: or text:",
             What::Stdout | What::Stderr | What::Files(_) => {
-                "output goes to null, file:, tcp:, syslog: or elasticsearch:"
+                "output goes to null, file:, tcp:, syslog:, elasticsearch: or http:"
             }
+            What::Directory(_) => "a directory is served by a process, which only guests can name",
             What::Clock => "a clock is fixed:, step: or script:",
             What::Random => "random numbers come from seed:",
             What::Variable(_) => "a variable is null or text:",
+            What::Connect(_) => "a connection goes to null or address:",
+            What::Host(_) => "a name is null or addresses:",
         })
     }
 }

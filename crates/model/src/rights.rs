@@ -55,6 +55,8 @@ rights! {
     DISTRIBUTED = 12, "distributed";
     /// Listen and connect at unix sockets.
     UNIX_SOCKETS = 13, "unix";
+    /// Redirect children, itself and descendants.
+    REDIRECT = 14, "redirect";
 }
 
 impl Rights {

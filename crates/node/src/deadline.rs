@@ -14,6 +14,8 @@ use crate::send::InLine;
 pub enum Destination {
     /// To a process.
     Process(Pid),
+    /// To a process that the sender was redirected to: whoever did that reaches it.
+    Redirected(Pid),
     /// Through an alias of a process.
     Alias {
         /// The alias.

@@ -13,6 +13,7 @@
 
 mod account;
 mod aliases;
+mod ask;
 mod deadline;
 mod denials;
 mod environment;
@@ -28,6 +29,7 @@ mod send;
 mod timers;
 
 pub use account::{Account, AccountUsage, Charged, OpenDescriptor, OverBudget};
+pub use ask::Unanswered;
 pub use deadline::Destination;
 pub use denials::{Denial, missing};
 pub use environment::{Bonds, Environment, SpawnError, Terms};

@@ -37,6 +37,15 @@ impl Process {
         Receive { searched, ..self.receive(filter, timeout) }
     }
 
+    /// The same, from a position on, without a deadline.
+    pub(crate) fn receive_from(
+        self: &Arc<Self>,
+        filter: Filter,
+        searched: Position,
+    ) -> Receive<'_> {
+        Receive { searched, ..self.receive(filter, None) }
+    }
+
     /// The same, of what has arrived since the mark; of everything, if it was never set.
     pub fn receive_marked(
         self: &Arc<Self>,

@@ -13,17 +13,33 @@ pub(crate) fn body(sink: &str, batch: &[Line]) -> String {
     let mut body = String::new();
     for line in batch {
         let action = json!({ "create": { "_id": id(sink, line.sequence) } });
-        let document = json!({
-            "@timestamp": rfc3339(line.time),
-            "message": String::from_utf8_lossy(&line.text),
-            "log": { "source": &*line.source, "sequence": line.sequence },
-        });
-        for part in [action, document] {
+        for part in [action, document(line)] {
             body.push_str(&part.to_string());
             body.push('\n');
         }
     }
     body
+}
+
+/// The body for a server that is none of Elasticsearch's: documents that hold their ids, by which
+/// it can tell what it has already.
+pub(crate) fn documents(sink: &str, batch: &[Line]) -> String {
+    let mut body = String::new();
+    for line in batch {
+        let mut document = document(line);
+        document["id"] = json!(id(sink, line.sequence));
+        body.push_str(&document.to_string());
+        body.push('\n');
+    }
+    body
+}
+
+fn document(line: &Line) -> Value {
+    json!({
+        "@timestamp": rfc3339(line.time),
+        "message": String::from_utf8_lossy(&line.text),
+        "log": { "source": &*line.source, "sequence": line.sequence },
+    })
 }
 
 pub(crate) fn id(sink: &str, sequence: u64) -> String {

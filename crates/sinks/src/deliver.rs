@@ -8,10 +8,13 @@ use crate::options::{Destination, Options};
 use crate::queue::{Fate, Line};
 use crate::stream::{Framing, Tcp, Udp};
 
+const NDJSON: &str = "application/x-ndjson";
+
 pub(crate) enum Delivery {
     Tcp(Tcp),
     Udp(Udp),
-    Bulk { client: Client, path: String, authorization: Option<String>, sink: String },
+    Bulk { client: Client, path: String, sink: String },
+    Post { client: Client, path: String, sink: String },
 }
 
 /// What an attempt came to.
@@ -32,9 +35,13 @@ impl Outcome {
 
 impl Delivery {
     /// `sink` is the part of ids that all lines of the sink share.
-    pub(crate) fn new(destination: Destination, options: &Options, sink: String) -> Delivery {
+    pub(crate) fn new(
+        destination: Destination,
+        options: &Options,
+        sink: String,
+    ) -> Result<Delivery, String> {
         let time_max = options.answer_time;
-        match destination {
+        Ok(match destination {
             Destination::Tcp { address } => {
                 Delivery::Tcp(Tcp::new(address, Framing::Lines, time_max))
             }
@@ -42,13 +49,14 @@ impl Delivery {
                 Delivery::Tcp(Tcp::new(address, Framing::Syslog, time_max))
             }
             Destination::SyslogUdp { address } => Delivery::Udp(Udp::new(address)),
-            Destination::Elasticsearch { address, index, authorization } => Delivery::Bulk {
-                client: Client::new(address, time_max),
-                path: format!("/{index}/_bulk"),
-                authorization,
-                sink,
-            },
-        }
+            Destination::Elasticsearch { server, index } => {
+                let (client, path) = (Client::new(server, time_max)?, format!("/{index}/_bulk"));
+                Delivery::Bulk { client, path, sink }
+            }
+            Destination::Http { server, path } => {
+                Delivery::Post { client: Client::new(server, time_max)?, path, sink }
+            }
+        })
     }
 
     pub(crate) async fn attempt(&mut self, batch: &[Line]) -> Outcome {
@@ -65,12 +73,19 @@ impl Delivery {
                 outcome.trouble = (sent < batch.len()).then(trouble);
                 outcome
             }
-            Delivery::Bulk { client, path, authorization, sink } => {
-                let body = bulk::body(sink, batch);
-                let authorization = authorization.as_deref();
-                let answer = client.post(path, "application/x-ndjson", authorization, body).await;
-                match answer {
-                    Ok((status, answer)) => judged(sink, batch, status, &answer),
+            Delivery::Bulk { client, path, sink } => {
+                match client.post(path, NDJSON, bulk::body(sink, batch)).await {
+                    Ok((StatusCode::OK, answer)) => stored(sink, batch, &answer),
+                    Ok((status, _)) => judged(batch, status),
+                    Err(error) => Outcome::all(batch, Fate::Again, Some(error.to_string())),
+                }
+            }
+            Delivery::Post { client, path, sink } => {
+                match client.post(path, NDJSON, bulk::documents(sink, batch)).await {
+                    Ok((status, _)) if status.is_success() => {
+                        Outcome::all(batch, Fate::Arrived, None)
+                    }
+                    Ok((status, _)) => judged(batch, status),
                     Err(error) => Outcome::all(batch, Fate::Again, Some(error.to_string())),
                 }
             }
@@ -78,23 +93,27 @@ impl Delivery {
     }
 }
 
-fn judged(sink: &str, batch: &[Line], status: StatusCode, answer: &[u8]) -> Outcome {
+/// What Elasticsearch says of each line.
+fn stored(sink: &str, batch: &[Line], answer: &[u8]) -> Outcome {
+    let Some(fates) = bulk::fates(sink, batch, answer) else {
+        let why = "the answer is not one to what was sent".to_owned();
+        return Outcome::all(batch, Fate::Again, Some(why));
+    };
+    let repeated = fates.iter().filter(|fate| **fate == Fate::Again).count();
+    let why = || format!("{repeated} lines are to be sent again");
+    Outcome { trouble: (repeated > 0).then(why), fates, too_large: false }
+}
+
+/// What a status says that does not mean success.
+fn judged(batch: &[Line], status: StatusCode) -> Outcome {
     let again = |why: String| Outcome::all(batch, Fate::Again, Some(why));
     match status {
-        StatusCode::OK => match bulk::fates(sink, batch, answer) {
-            Some(fates) => {
-                let repeated = fates.iter().filter(|fate| **fate == Fate::Again).count();
-                let why = || format!("{repeated} lines are to be sent again");
-                Outcome { trouble: (repeated > 0).then(why), fates, too_large: false }
-            }
-            None => again("the answer is not one to what was sent".to_owned()),
-        },
         StatusCode::PAYLOAD_TOO_LARGE if batch.len() > 1 => {
             Outcome { too_large: true, ..again("the request is too large".to_owned()) }
         }
         // What is wrong with the request as such does not get better by itself.
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
-            tracing::warn!("Elasticsearch refuses {} lines: {status}", batch.len());
+            tracing::warn!("a server refuses {} lines: {status}", batch.len());
             Outcome::all(batch, Fate::Refused, None)
         }
         // Overload, restarts, and what an operator can mend: rights, a missing index.

@@ -19,8 +19,9 @@ mod queue;
 mod sink;
 mod stream;
 mod time;
+mod tls;
 
 pub use lines::{LINE_BYTES_MAX, Lines};
-pub use options::{Destination, Loss, Options};
+pub use options::{Destination, Loss, Options, Server, Trust};
 pub use queue::Figures;
 pub use sink::{Sink, StartError};

@@ -22,13 +22,39 @@ pub enum Destination {
     },
     /// Elasticsearch's `_bulk` over HTTP: each line is a document, created under an id of its own.
     Elasticsearch {
-        /// `host:port`.
-        address: String,
+        /// Where it is.
+        server: Server,
         /// The index or data stream.
         index: String,
-        /// The value of the header `authorization`, if the cluster wants one.
-        authorization: Option<String>,
     },
+    /// Posts to an HTTP server: each line is a document of JSON with an id of its own, one a line.
+    /// A status of 2xx confirms them.
+    Http {
+        /// Where it is.
+        server: Server,
+        /// The path, with a query if there is one.
+        path: String,
+    },
+}
+
+/// A server that speaks HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// `host:port`.
+    pub address: String,
+    /// The value of the header `authorization`, if the server wants one.
+    pub authorization: Option<String>,
+    /// Over TLS, with servers that these vouch for.
+    pub trust: Option<Trust>,
+}
+
+/// Whose word counts for who a server is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// The public authorities.
+    Public,
+    /// These alone, in PEM.
+    Authorities(Vec<u8>),
 }
 
 /// What happens to a line for which the queue has no room.

@@ -22,6 +22,9 @@ pub enum StartError {
     /// The system has no randomness for the ids of lines.
     #[error("the system gives no random bytes for the ids of lines: {0}")]
     Random(String),
+    /// The authorities are none, or the name of the server is none.
+    #[error("a server cannot be reached over TLS: {0}")]
+    Tls(String),
 }
 
 /// A sink. Clones are the same one. What waits when the last one goes is still sent, as long as the
@@ -49,7 +52,7 @@ impl Sink {
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let queue = Arc::new(Queue::new(options));
         let closed = Arc::new(Notify::new());
-        let delivery = Delivery::new(destination, &options, id);
+        let delivery = Delivery::new(destination, &options, id).map_err(StartError::Tls)?;
         handle()?.spawn(run(queue.clone(), options, delivery, closed.clone()));
         Ok(Sink { queue, _open: Arc::new(Open(closed)) })
     }

@@ -21,11 +21,13 @@ mod guest;
 pub mod limits;
 mod memory;
 pub mod provider;
+mod replace;
 mod table;
 mod types;
 
 pub use config::{Access, ConfigError, Preopen, WasiConfig};
 pub use errno::Errno;
 pub use guest::{Answer, Failure, Fault, Guest};
+pub use replace::Replacement;
 pub use table::Wasi;
 pub use types::{FdFlags, FileType, Metadata, NewTime, NewTimes, Rights};

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::config::{Access, WasiConfig};
+use crate::config::{Access, ConfigError, WasiConfig};
 use crate::errno::Errno;
 use crate::provider::{Directory, ENTRY_BYTES, Entry, File, Input, Output, StreamKind};
+use crate::replace::Replacement;
 use crate::types::{FdFlags, FileType, Rights};
 
 /// The WASI state of one process.
@@ -17,8 +18,10 @@ pub struct Wasi {
     slots: Vec<Option<Descriptor>>,
     /// No slot below is free.
     first_free: usize,
-    /// Of the configuration's monotonic clock, when this state was made.
+    /// Of the configuration's monotonic clock, when this state was made or given that clock.
     origin: u64,
+    /// What the process saw of clocks that it had before.
+    elapsed_before: u64,
 }
 
 /// One open descriptor.
@@ -33,9 +36,16 @@ pub(crate) struct Descriptor {
 /// What a descriptor stands for.
 pub(crate) enum Object {
     Input(Arc<dyn Input>),
-    Output(Arc<dyn Output>),
+    Output(Arc<dyn Output>, StreamName),
     File { file: Arc<dyn File>, position: u64 },
     Directory(OpenDirectory),
+}
+
+/// Which stream an output is, wherever its descriptor has been moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamName {
+    Stdout,
+    Stderr,
 }
 
 pub(crate) struct OpenDirectory {
@@ -66,8 +76,8 @@ impl Wasi {
     pub fn new(config: &WasiConfig) -> Wasi {
         let mut slots = Vec::with_capacity(3 + config.preopens().len());
         slots.push(Some(Descriptor::input(config.stdin().clone())));
-        slots.push(Some(Descriptor::output(config.stdout().clone())));
-        slots.push(Some(Descriptor::output(config.stderr().clone())));
+        slots.push(Some(Descriptor::output(config.stdout().clone(), StreamName::Stdout)));
+        slots.push(Some(Descriptor::output(config.stderr().clone(), StreamName::Stderr)));
         for (index, preopen) in config.preopens().iter().enumerate() {
             slots.push(Some(Descriptor {
                 object: Object::Directory(OpenDirectory {
@@ -90,7 +100,59 @@ impl Wasi {
             config.set_random(random);
         }
         let origin = config.clock().origin();
-        Wasi { config, slots, first_free, origin }
+        Wasi { config, slots, first_free, origin, elapsed_before: 0 }
+    }
+
+    /// Takes a replacement while the process runs. What it has open stays open: its streams lead
+    /// elsewhere from the next call on, and so do the directories that it was given; files and
+    /// directories that it has opened itself stay what they are.
+    ///
+    /// # Errors
+    /// As for a configuration; nothing is changed then.
+    pub fn replace(&mut self, replacement: &Replacement) -> Result<(), ConfigError> {
+        let elapsed = self.elapsed();
+        self.config.replace(replacement)?;
+        match replacement {
+            Replacement::Clock(clock) => {
+                if let Some(clock) = clock.for_process() {
+                    self.config.set_clock(clock);
+                }
+                self.origin = self.config.clock().origin();
+                self.elapsed_before = elapsed;
+            }
+            Replacement::Random(random) => {
+                if let Some(random) = random.for_process() {
+                    self.config.set_random(random);
+                }
+            }
+            Replacement::Stdin(_)
+            | Replacement::Stdout(_)
+            | Replacement::Stderr(_)
+            | Replacement::Variable(..)
+            | Replacement::Files(_)
+            | Replacement::Directory(_) => self.follow_config(),
+        }
+        Ok(())
+    }
+
+    /// Lets open descriptors be what the configuration says of them now.
+    fn follow_config(&mut self) {
+        let config = &self.config;
+        for descriptor in self.slots.iter_mut().flatten() {
+            match &mut descriptor.object {
+                Object::Input(input) => *input = config.stdin().clone(),
+                Object::Output(output, StreamName::Stdout) => *output = config.stdout().clone(),
+                Object::Output(output, StreamName::Stderr) => *output = config.stderr().clone(),
+                Object::File { .. } => {}
+                Object::Directory(open) => {
+                    let given = open.preopen.and_then(|index| config.preopens().get(index));
+                    if let Some(given) = given {
+                        open.directory = given.directory().clone();
+                        open.listing = None;
+                    }
+                }
+            }
+        }
     }
 
     /// What this state was made from.
@@ -105,12 +167,13 @@ impl Wasi {
 
     /// Nanoseconds since this state was made.
     pub(crate) fn elapsed(&self) -> u64 {
-        self.config.clock().monotonic().saturating_sub(self.origin)
+        let since = self.config.clock().monotonic().saturating_sub(self.origin);
+        self.elapsed_before.saturating_add(since)
     }
 
     /// The configuration's monotonic time for this process's.
     pub(crate) fn deadline(&self, elapsed: u64) -> u64 {
-        self.origin.saturating_add(elapsed)
+        self.origin.saturating_add(elapsed.saturating_sub(self.elapsed_before))
     }
 
     /// What may be done below an open descriptor, or with what it is open for.
@@ -199,12 +262,12 @@ impl Descriptor {
         Descriptor::stream(Object::Input(input), Rights::FD_READ, FdFlags::default())
     }
 
-    fn output(output: Arc<dyn Output>) -> Descriptor {
+    fn output(output: Arc<dyn Output>, name: StreamName) -> Descriptor {
         let flags = match output.kind() {
             StreamKind::Captured => FdFlags::APPEND,
             StreamKind::Terminal | StreamKind::Pipe => FdFlags::default(),
         };
-        Descriptor::stream(Object::Output(output), Rights::FD_WRITE, flags)
+        Descriptor::stream(Object::Output(output, name), Rights::FD_WRITE, flags)
     }
 
     /// Streams lack the rights to seek, by which guests tell a terminal.
@@ -225,7 +288,7 @@ impl Descriptor {
         };
         match &self.object {
             Object::Input(input) => stream(input.kind()),
-            Object::Output(output) => stream(output.kind()),
+            Object::Output(output, _) => stream(output.kind()),
             Object::File { file, .. } => file.file_type(),
             Object::Directory(_) => FileType::Directory,
         }
@@ -254,7 +317,7 @@ impl Descriptor {
                 Ok((file.clone(), *position))
             }
             Object::Input(input) => Err(not_a_file(input.kind())),
-            Object::Output(output) => Err(not_a_file(output.kind())),
+            Object::Output(output, _) => Err(not_a_file(output.kind())),
             Object::Directory(_) => Err(Errno::Isdir),
         }
     }
@@ -266,7 +329,7 @@ impl Descriptor {
                 self.require(right)?;
                 Ok(open)
             }
-            Object::Input(_) | Object::Output(_) | Object::File { .. } => Err(Errno::Notdir),
+            Object::Input(_) | Object::Output(..) | Object::File { .. } => Err(Errno::Notdir),
         }
     }
 }

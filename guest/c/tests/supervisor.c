@@ -62,8 +62,9 @@ static void supervise(const uint8_t *argument, size_t length) {
     memcpy(&mine, argument, sizeof mine);
     for (int i = 0; i < 3; i++) {
         arguments[i] = (worker_argument){i, mine.manner[i], mine.tester};
-        specs[i] = (lunatic_child_spec){worker, &arguments[i], sizeof arguments[i], NULL,
-                                        LUNATIC_OWN, mine.restart[i], mine.shutdown[i]};
+        specs[i] = (lunatic_child_spec){.entry = worker, .argument = &arguments[i],
+                                        .length = sizeof arguments[i], .config = LUNATIC_OWN,
+                                        .restart = mine.restart[i], .shutdown = mine.shutdown[i]};
     }
     if (mine.named) specs[1].name = "worker";
     lunatic_supervise(&mine.how, specs, 3);

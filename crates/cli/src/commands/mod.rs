@@ -118,6 +118,9 @@ impl TestRun<'_> {
             for sentence in guest.finish(args::SHUTDOWN_TIMEOUT_DEFAULT).await {
                 eprintln!("{sentence}");
             }
+            for sentence in node.finish(args::SHUTDOWN_TIMEOUT_DEFAULT).await {
+                eprintln!("{sentence}");
+            }
             Ok(all_passed)
         })?;
         Ok(if all_passed { status::OK } else { status::TESTS_FAILED })

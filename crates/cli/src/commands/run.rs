@@ -120,6 +120,9 @@ impl Launch {
             for sentence in guest.finish(self.shutdown_timeout).await {
                 eprintln!("{sentence}");
             }
+            for sentence in node.finish(self.shutdown_timeout).await {
+                eprintln!("{sentence}");
+            }
             Ok(ended)
         })?;
         if let Some(reporter) = reporter {

@@ -1,6 +1,6 @@
 //! `--redirect`: what a program sees of it, and where what it writes arrives.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
 use crate::Sandbox;
@@ -202,4 +202,101 @@ fn a_log_file_arrives_in_elasticsearch_once_although_the_server_is_restarted_mid
     let expected: Vec<String> = (0..2000).map(|number| format!("line {number:04}")).collect();
     assert_eq!(messages, expected);
     drop(server);
+}
+
+/// A program that redirects its own standard output there, writes to standard error if it cannot,
+/// and writes a line.
+fn redirects_itself(target: &str) -> Sandbox {
+    sandbox(&format!(
+        r#"
+    (import "lunatic::process" "redirect"
+        (func $redirect (param i64 i64 i32 i32 i32 i32 i32 i32) (result i32)))
+    (data (i32.const 100) "stdouta line\n{target}")
+    (func (export "_start")
+        (if (call $redirect (i64.const 0) (call $process_id) (i32.const 100) (i32.const 6)
+                (i32.const 113) (i32.const {}) (i32.const 0) (i32.const 16))
+            (then (call $write (i32.const 2) (i32.const 106) (i32.const 1))))
+        (call $write (i32.const 1) (i32.const 106) (i32.const 7)))"#,
+        target.len()
+    ))
+}
+
+#[test]
+fn a_program_chooses_a_sink_at_an_address_that_it_may_use() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = format!("tcp:{}", listener.local_addr().expect("an address"));
+    let sandbox = redirects_itself(&target);
+    sandbox.run("a.wat").expect(0, "");
+    let (stream, _) = listener.accept().expect("a connection");
+    let lines: Vec<String> = BufReader::new(stream).lines().map_while(Result::ok).collect();
+    assert_eq!(lines, ["a line"]);
+    // Without the right to connect there it keeps what it has.
+    let denied = sandbox.run("--deny-network a.wat");
+    assert_eq!((denied.stdout.as_str(), &denied.stderr[..1]), ("a line\n", "a"));
+}
+
+#[test]
+fn a_program_gets_none_of_the_secrets_for_sinks() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let request = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>()
+    });
+    let sandbox = redirects_itself(&format!("elasticsearch:{address}/logs"));
+    let mut command = sandbox.command(&["run", "--no-cache", "--shutdown-timeout", "0.5", "a.wat"]);
+    command.env("LUNATIC_ELASTICSEARCH_AUTHORIZATION", "ApiKey secret");
+    command.output().expect("it starts");
+    let request = request.join().expect("it was sent");
+    assert_eq!(request[0], "POST /logs/_bulk HTTP/1.1");
+    let told = request.iter().any(|line| line.to_ascii_lowercase().starts_with("authorization"));
+    assert!(!told, "{request:?}");
+}
+
+#[test]
+fn a_sink_that_a_program_chooses_is_an_address_and_no_name() {
+    let outcome = redirects_itself("tcp:localhost:9").run("a.wat");
+    assert_eq!((outcome.stdout.as_str(), &outcome.stderr[..1]), ("a line\n", "a"));
+}
+
+#[test]
+fn lines_are_posted_to_a_server_that_speaks_http() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let body = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut reader = BufReader::new(&stream);
+        let (mut length, mut authorized) = (0, false);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a header");
+            let line = line.trim_end().to_ascii_lowercase();
+            match line.split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().expect("a length"),
+                Some(("authorization", value)) => authorized = value == "bearer x",
+                _ if line.is_empty() => break,
+                _ => {}
+            }
+        }
+        assert!(authorized, "the header is missing");
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("the body");
+        (&stream).write_all(b"HTTP/1.1 204 x\r\n\r\n").expect("it reads");
+        String::from_utf8(body).expect("text")
+    });
+    let sandbox = sandbox(LOGGER);
+    sandbox.write("log/other", "");
+    let redirection = format!("file:log/*=http://{address}/in");
+    let flags = ["run", "--no-cache", "--redirect", &redirection, "a.wat"];
+    let mut command = sandbox.command(&flags);
+    let output = command.env("LUNATIC_HTTP_AUTHORIZATION", "Bearer x").output();
+    let output = output.expect("it starts");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let body = body.join().expect("it was served");
+    assert_eq!(body.lines().count(), 3, "{body}");
+    let first: serde_json::Value = serde_json::from_str(body.lines().next().expect("one")).unwrap();
+    assert_eq!(first["message"], "one");
+    assert_eq!(first["log"]["source"], "./log/app.log");
+    assert!(first["id"].as_str().is_some_and(|id| id.ends_with("-1")), "{first}");
 }

@@ -116,7 +116,7 @@ fn used(usage: &AccountUsage, kind: Budgeted) -> u64 {
 }
 
 /// Whether a process is another one, or stands above it in a line of which all live.
-fn is_ancestor(process: &Process, other: &Arc<Process>) -> bool {
+pub(super) fn is_ancestor(process: &Process, other: &Arc<Process>) -> bool {
     if process.pid() == other.pid() {
         return true;
     }

@@ -36,7 +36,7 @@ pub(super) fn pid_pair(pid: Pid) -> [u64; 2] {
 }
 
 /// The pair of a reference; two zeros for none.
-pub(super) fn reference_pair(reference: Option<Ref>) -> [u64; 2] {
+pub(crate) fn reference_pair(reference: Option<Ref>) -> [u64; 2] {
     reference.map_or([0, 0], |of| [joined(of.node, of.incarnation), of.serial])
 }
 

@@ -13,7 +13,7 @@ mod error;
 mod exit;
 mod flags;
 mod hibernate;
-mod identity;
+pub(crate) mod identity;
 mod info;
 pub(crate) mod legacy;
 mod message;
@@ -23,6 +23,7 @@ mod networking;
 mod process;
 mod reason;
 mod receive;
+mod redirect;
 mod registry;
 mod send;
 mod spawn;
@@ -36,6 +37,8 @@ mod wasi_config;
 use std::sync::Arc;
 
 use wasmtime::{Caller, Engine, Linker, Result};
+
+pub(crate) use wasi_config::containing;
 
 use crate::memory;
 use crate::state::State;
@@ -55,6 +58,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     networking::link(&mut linker)?;
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
+    redirect::link(&mut linker)?;
     bonds::link(&mut linker)?;
     exit::link(&mut linker)?;
     flags::link(&mut linker)?;

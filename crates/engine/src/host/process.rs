@@ -10,7 +10,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{budgets, entry, fail, network_config, wasi_config};
+use crate::host::{budgets, entry, fail, network_config, redirect};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
@@ -330,8 +330,9 @@ pub(super) async fn spawn_child(
         OWN => state.module.clone(),
         id => state.tables().modules.get(id, "module")?.clone(),
     };
+    state.catch_up();
     let config = match raw.config {
-        OWN => Ok(state.config.clone()),
+        OWN => Ok(redirect::inherited_config(&state.config)),
         id => built_config(state, id).await?,
     };
     let entry = entry::name(caller, raw.name, raw.name_length)?;
@@ -365,6 +366,7 @@ pub(super) fn may_spawn(state: &State) -> Result<()> {
 
 /// What the draft comes to, narrowed to what this process has.
 async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessConfig>, String>> {
+    let (process, runtime) = (state.process.clone(), state.runtime.clone());
     let parent = state.config.clone();
     let draft = state.tables().configs.get_mut(id, "config")?;
     if let Some(built) = &draft.built {
@@ -378,13 +380,14 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         Ok(grant) => grant,
         Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
     };
-    let wasi = match wasi_config::narrowed(&parent.wasi, draft).await {
-        Ok(wasi) => wasi,
+    let heritage = match redirect::heritage(&process, &runtime, &parent, draft).await {
+        Ok(heritage) => heritage,
         Err(text) => return Ok(Err(text)),
     };
     let limits = Arc::new(parent.limits.narrowed(&limits));
     let budgets = parent.budgets.narrowed(&draft.budgets);
-    let narrowed = ProcessConfig { limits, budgets, wasi, ..(*parent).clone() };
+    let (wasi, redirected) = (heritage.wasi, heritage.redirected);
+    let narrowed = ProcessConfig { limits, budgets, wasi, redirected, ..(*parent).clone() };
     let built = Arc::new(narrowed.confined(grant));
     draft.built = Some(built.clone());
     Ok(Ok(built))

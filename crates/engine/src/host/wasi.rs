@@ -9,6 +9,7 @@ use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
 
 use crate::exit::HostExit;
 use crate::memory;
+use crate::redirect::ask::on_behalf_of;
 use crate::state::State;
 
 const NAMESPACE: &str = "wasi_snapshot_preview1";
@@ -126,6 +127,7 @@ macro_rules! link_calls {
             NAMESPACE,
             stringify!($name),
             |mut caller: Caller<'_, State>, $($arg: $ty),*| -> Result<i32> {
+                caller.data_mut().catch_up();
                 let answer = call::$name(&mut Host(&mut caller), $($arg),*);
                 note_fixed(caller.data(), stringify!($name));
                 result(&mut caller, stringify!($name), first!($($arg),*), answer)
@@ -141,7 +143,10 @@ macro_rules! link_waiting_calls {
             stringify!($name),
             |mut caller: Caller<'_, State>, ($($arg,)*): ($($ty,)*)| {
                 Box::new(async move {
-                    let answer = call::$name(&mut Host(&mut caller), $($arg),*).await;
+                    caller.data_mut().catch_up();
+                    let asks = caller.data().asks();
+                    let mut host = Host(&mut caller);
+                    let answer = on_behalf_of(asks, call::$name(&mut host, $($arg),*)).await;
                     note_fixed(caller.data(), stringify!($name));
                     result(&mut caller, stringify!($name), first!($($arg),*), answer)
                 })

@@ -188,7 +188,7 @@ async fn narrowed_directory(
 }
 
 /// The directory of a process in which a path lies by its text, and the path from there.
-pub(super) fn containing<'a>(config: &'a WasiConfig, path: &str) -> Option<(&'a Preopen, String)> {
+pub(crate) fn containing<'a>(config: &'a WasiConfig, path: &str) -> Option<(&'a Preopen, String)> {
     let inside = |preopen: &Preopen| inside(preopen.guest_name(), path);
     config.preopens().iter().find_map(|preopen| Some((preopen, inside(preopen)?)))
 }

@@ -55,6 +55,8 @@ pub(crate) struct TcpConnection {
     pub(crate) peek_timeout: Timeout,
     /// As it was set: not every system tells.
     keep_alive: Timeout,
+    /// The address that the program connected to, where it was led elsewhere.
+    shown_peer: Option<SocketAddr>,
 }
 
 impl TcpConnection {
@@ -68,7 +70,13 @@ impl TcpConnection {
             write_timeout: Timeout::default(),
             peek_timeout: Timeout::default(),
             keep_alive: Timeout::default(),
+            shown_peer: None,
         }
+    }
+
+    /// The same, that tells this address of its peer.
+    pub(crate) fn shown_as(self, shown_peer: Option<SocketAddr>) -> TcpConnection {
+        TcpConnection { shown_peer, ..self }
     }
 
     pub(crate) fn system(&self) -> SockRef<'_> {
@@ -152,6 +160,7 @@ impl TcpConnection {
 
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         match &self.socket {
+            Socket::Tcp(_) if let Some(shown) = self.shown_peer => Ok(shown),
             Socket::Tcp(socket) => socket.peer_addr(),
             #[cfg(unix)]
             Socket::Unix(_) => Err(platform::no_address()),

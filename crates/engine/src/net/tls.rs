@@ -13,7 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::select;
 use rustls::Connection;
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
 use crate::net::TcpConnection;
@@ -34,10 +33,10 @@ impl TlsConnection {
     /// Agrees on keys with the peer. Gives way between two steps, each of which may take a
     /// millisecond of arithmetic.
     pub(crate) async fn handshake(
-        socket: TcpStream,
+        tcp: TcpConnection,
         session: impl Into<Connection>,
     ) -> io::Result<TlsConnection> {
-        let (tcp, mut session) = (TcpConnection::new(socket), session.into());
+        let mut session = session.into();
         session.set_buffer_limit(Some(BUFFER_BYTES_MAX));
         loop {
             yield_now().await;

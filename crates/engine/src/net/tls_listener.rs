@@ -17,7 +17,7 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use crate::net::TlsConnection;
+use crate::net::{TcpConnection, TlsConnection};
 
 /// Handshakes that run at once for one listener; further connections wait in the system.
 const HANDSHAKES_MAX: usize = 256;
@@ -119,7 +119,7 @@ async fn handshake(
     config: Arc<ServerConfig>,
 ) -> io::Result<Accepted> {
     let session = ServerConnection::new(config).map_err(io::Error::other)?;
-    Ok((TlsConnection::handshake(socket, session).await?, peer))
+    Ok((TlsConnection::handshake(TcpConnection::new(socket), session).await?, peer))
 }
 
 #[cfg(test)]

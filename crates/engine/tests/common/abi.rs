@@ -233,6 +233,10 @@ lunatic::message push_alias i64 i64 -> i64
 lunatic::message take_alias i64 i32 ->
 lunatic::message push_process i64 i64 -> i64
 lunatic::message take_process i64 i32 ->
+lunatic::process config_redirect i64 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::process config_redirect_to_process i64 i32 i32 i64 i64 i64 i32 i32 -> i32
+lunatic::process redirect i64 i64 i32 i32 i32 i32 i32 i32 -> i32
+lunatic::process redirect_to_process i64 i64 i32 i32 i64 i64 i64 i32 i32 -> i32
 lunatic::message push_tls_listener i64 -> i64
 lunatic::message take_tls_listener i64 -> i64
 lunatic::networking tls_bind_with i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32

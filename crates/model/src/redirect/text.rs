@@ -1,5 +1,7 @@
 //! How a redirection is read.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::{
     LossPolicy, PathPattern, REDIRECTION_BYTES_MAX, Redirection, RedirectionError, SinkOption,
     Target, What,
@@ -22,13 +24,30 @@ const OPTIONS: &[(&str, SinkOption, u64)] = &[
     ("retry_max_ms", SinkOption::RetryMaxMilliseconds, MILLISECONDS_MAX),
 ];
 
-pub(super) fn parse(text: &str) -> Result<Redirection, RedirectionError> {
-    if text.len() > REDIRECTION_BYTES_MAX {
+/// Of a name: addresses that it is given.
+const ADDRESSES_MAX: usize = 64;
+
+pub(super) fn to_process(left: &str) -> Result<Redirection, RedirectionError> {
+    let what = read_what(left)?;
+    let (target, loss) = (Target::Process, LossPolicy::default());
+    match target.unfit(&what) {
+        Some(why) => Err(RedirectionError::Unfit(left.to_owned(), "a process".to_owned(), why)),
+        None => Ok(Redirection { what, target, options: Vec::new(), loss }),
+    }
+}
+
+fn read_what(left: &str) -> Result<What, RedirectionError> {
+    if left.len() > REDIRECTION_BYTES_MAX {
         return Err(RedirectionError::TooLong);
     }
-    let form = || RedirectionError::Form(text.to_owned());
-    let (left, right) = text.split_once('=').ok_or_else(form)?;
-    let what = what(left).ok_or_else(|| RedirectionError::What(left.to_owned()))?;
+    what(left).ok_or_else(|| RedirectionError::What(left.to_owned()))
+}
+
+pub(super) fn parse(left: &str, right: &str) -> Result<Redirection, RedirectionError> {
+    if left.len().saturating_add(right.len()) >= REDIRECTION_BYTES_MAX {
+        return Err(RedirectionError::TooLong);
+    }
+    let what = read_what(left)?;
     let mut right = right;
     let mut loss = LossPolicy::default();
     let mut options = Vec::new();
@@ -55,7 +74,7 @@ pub(super) fn parse(text: &str) -> Result<Redirection, RedirectionError> {
     let target =
         target(right).map_err(|known| RedirectionError::Target(right.to_owned(), known))?;
     let unfit = if !target.is_sink() && (!options.is_empty() || loss != LossPolicy::Block) {
-        Some("only tcp:, syslog: and elasticsearch: have options")
+        Some("only tcp:, syslog:, elasticsearch: and http: have options")
     } else {
         target.unfit(&what)
     };
@@ -77,6 +96,12 @@ fn what(text: &str) -> Option<What> {
                 What::Variable(name.to_owned())
             }
             ("file", pattern) => What::Files(PathPattern::new(pattern)?),
+            ("dir", name) if !name.is_empty() && !name.contains('\0') => {
+                What::Directory(name.to_owned())
+            }
+            ("connect", rule) => What::Connect(rule.parse().ok()?),
+            ("host", "*") => What::Host(None),
+            ("host", name) if is_host(name) => What::Host(Some(name.to_ascii_lowercase())),
             _ => return None,
         },
     })
@@ -93,14 +118,16 @@ fn policy(text: &str) -> Option<LossPolicy> {
 
 fn target(text: &str) -> Result<Target, &'static str> {
     const KNOWN: &str = "there are null, file:, text:, fixed:, step:, script:, seed:, tcp:, \
-                         syslog:tcp:, syslog:udp: and elasticsearch:";
-    const ADDRESS: &str = "it needs HOST:PORT, such as 127.0.0.1:514";
+                         syslog:tcp:, syslog:udp:, elasticsearch:, http://, https://, address:, \
+                         addresses: and own";
     const TIME: &str = "a time is a number of nanoseconds since 1970, or like 2026-01-31T12:00:00Z";
     if text == "null" {
         return Ok(Target::Null);
     }
+    if text == "own" {
+        return Ok(Target::Own);
+    }
     let (kind, rest) = text.split_once(':').ok_or(KNOWN)?;
-    let address = |text: &str| has_port(text).then(|| text.to_owned()).ok_or(ADDRESS);
     match kind {
         "file" if rest.is_empty() || rest.contains('\0') => Err("it needs the path of a file"),
         "file" => Ok(Target::File(rest.to_owned())),
@@ -127,17 +154,65 @@ fn target(text: &str) -> Result<Target, &'static str> {
             Some(("udp", rest)) => Ok(Target::SyslogUdp(address(rest)?)),
             _ => Err("write syslog:tcp:HOST:PORT or syslog:udp:HOST:PORT"),
         },
-        "elasticsearch" => {
-            const FORM: &str = "write elasticsearch:HOST:PORT/INDEX";
-            let (host, index) = rest.split_once('/').ok_or(FORM)?;
-            if !is_index(index) {
-                return Err("an index is of lower-case letters, digits, `.`, `-` and `_`, and \
-                            begins with a letter or digit");
-            }
-            Ok(Target::Elasticsearch(address(host)?, index.to_owned()))
-        }
+        "elasticsearch" => elasticsearch(rest),
+        "http" => http(rest, false),
+        "https" => http(rest, true),
+        "address" => other_address(rest),
+        "addresses" => addresses(rest),
         _ => Err(KNOWN),
     }
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    has_port(text).then(|| text.to_owned()).ok_or("it needs HOST:PORT, such as 127.0.0.1:514")
+}
+
+fn elasticsearch(text: &str) -> Result<Target, &'static str> {
+    const FORM: &str =
+        "write elasticsearch:HOST:PORT/INDEX, or elasticsearch:https://HOST:PORT/INDEX";
+    let (tls, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (host, index) = rest.split_once('/').ok_or(FORM)?;
+    if !is_index(index) {
+        return Err("an index is of lower-case letters, digits, `.`, `-` and `_`, and begins \
+                    with a letter or digit");
+    }
+    Ok(Target::Elasticsearch { address: address(host)?, index: index.to_owned(), tls })
+}
+
+fn http(text: &str, tls: bool) -> Result<Target, &'static str> {
+    let rest = text.strip_prefix("//").ok_or("write http://HOST:PORT/PATH")?;
+    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let known = |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}#"#.contains(&byte);
+    if !path.bytes().all(known) {
+        return Err("a path is of the characters that URLs have, without a fragment");
+    }
+    let port = if tls { "443" } else { "80" };
+    let host = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
+    Ok(Target::Http { address: address(&host)?, path: path.to_owned(), tls })
+}
+
+fn other_address(text: &str) -> Result<Target, &'static str> {
+    let known = text.parse().map(|ip| Target::Address(ip, None));
+    let with_port = |known: SocketAddr| Target::Address(known.ip(), Some(known.port()));
+    known
+        .or_else(|_| text.parse().map(with_port))
+        .map_err(|_| "write address:IP or address:IP:PORT, such as 127.0.0.1:8080")
+}
+
+fn addresses(text: &str) -> Result<Target, &'static str> {
+    let addresses: Result<Vec<IpAddr>, _> = text.split('/').map(str::parse).collect();
+    match addresses {
+        Ok(addresses) if addresses.len() <= ADDRESSES_MAX => Ok(Target::Addresses(addresses)),
+        Ok(_) | Err(_) => Err("write addresses:IP/IP/…, at most 64 of them"),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !text.is_empty() && text.len() <= 253 && text.chars().all(known)
 }
 
 fn has_port(text: &str) -> bool {

@@ -142,7 +142,12 @@ impl Process {
         reference
     }
 
-    fn begin_monitor(&self, target: Pid, options: MonitorOptions) -> (Ref, Option<Signal>) {
+    /// Enters a monitor here; the signal is for the other end.
+    pub(crate) fn begin_monitor(
+        &self,
+        target: Pid,
+        options: MonitorOptions,
+    ) -> (Ref, Option<Signal>) {
         let reference = self.environment.node().next_ref();
         let ends_with_monitor = options.alias.map(|(mode, _)| mode.ends_with_monitor());
         let signal = self.with_state(|state| state.monitor_with(reference, target, options));

@@ -8,9 +8,9 @@ use crate::elastic::{Fault, Server, Store};
 use crate::{WATCHDOG, balanced, options, runtime};
 
 fn sink(address: impl ToString, options: Options) -> Sink {
-    let address = address.to_string();
-    let destination =
-        Destination::Elasticsearch { address, index: "logs".into(), authorization: None };
+    let server =
+        lunatic_sinks::Server { address: address.to_string(), authorization: None, trust: None };
+    let destination = Destination::Elasticsearch { server, index: "logs".into() };
     Sink::start(destination, options).expect("it starts")
 }
 

@@ -3,6 +3,7 @@
 
 mod elastic;
 mod elasticsearch;
+mod http;
 mod streams;
 
 use std::time::Duration;

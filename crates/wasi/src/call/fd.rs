@@ -111,7 +111,7 @@ pub async fn fd_filestat_get<G: Guest>(guest: &mut G, fd: u32, filestat: u32) ->
             let descriptor = guest.wasi().get(fd)?;
             descriptor.require(Rights::FD_FILESTAT_GET)?;
             let metadata = match &descriptor.object {
-                Object::Input(_) | Object::Output(_) => Metadata::stream(descriptor.file_type()),
+                Object::Input(_) | Object::Output(..) => Metadata::stream(descriptor.file_type()),
                 Object::File { file, .. } => file.clone().metadata().await?,
                 Object::Directory(open) => open.directory.clone().metadata().await?,
             };
@@ -169,7 +169,7 @@ pub async fn fd_filestat_set_times<G: Guest>(
             descriptor.require(Rights::FD_FILESTAT_SET_TIMES)?;
             descriptor.access.require(Access { write: true, ..Access::NONE })?;
             match &descriptor.object {
-                Object::Input(_) | Object::Output(_) => return Err(Errno::Badf.into()),
+                Object::Input(_) | Object::Output(..) => return Err(Errno::Badf.into()),
                 Object::File { file, .. } => file.clone().set_times(times).await?,
                 Object::Directory(open) => open.directory.clone().set_times(times).await?,
             }
@@ -215,7 +215,7 @@ pub async fn fd_datasync<G: Guest>(guest: &mut G, fd: u32) -> Answer {
 async fn sync<G: Guest>(guest: &mut G, fd: u32, right: Rights) -> Result<(), Stop> {
     let descriptor = guest.wasi().get(fd)?;
     match &descriptor.object {
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Inval.into()),
+        Object::Input(_) | Object::Output(..) => return Err(Errno::Inval.into()),
         Object::File { file, .. } => {
             descriptor.require(right)?;
             file.clone().sync(right == Rights::FD_SYNC).await?;
@@ -232,8 +232,8 @@ async fn sync<G: Guest>(guest: &mut G, fd: u32, right: Rights) -> Result<(), Sto
 /// never gets rights to change it, so it needs no second check.
 fn changeable(descriptor: &Descriptor, right: Rights) -> Result<Arc<dyn File>, Errno> {
     match &descriptor.object {
-        Object::Output(output) if output.kind() == StreamKind::Captured => Err(Errno::Badf),
-        Object::Input(_) | Object::Output(_) => Err(Errno::Inval),
+        Object::Output(output, _) if output.kind() == StreamKind::Captured => Err(Errno::Badf),
+        Object::Input(_) | Object::Output(..) => Err(Errno::Inval),
         Object::File { .. } | Object::Directory(_) => descriptor.file(right).map(|(file, _)| file),
     }
 }
@@ -241,7 +241,7 @@ fn changeable(descriptor: &Descriptor, right: Rights) -> Result<Arc<dyn File>, E
 fn preopen_name(wasi: &Wasi, fd: u32) -> Result<&str, Errno> {
     let index = match &wasi.get(fd)?.object {
         Object::Directory(open) => open.preopen.ok_or(Errno::Badf)?,
-        Object::Input(_) | Object::Output(_) | Object::File { .. } => return Err(Errno::Badf),
+        Object::Input(_) | Object::Output(..) | Object::File { .. } => return Err(Errno::Badf),
     };
     wasi.config().preopens().get(index).map(|preopen| preopen.guest_name()).ok_or(Errno::Badf)
 }

@@ -186,7 +186,7 @@ fn source(descriptor: &Descriptor) -> Result<Source, Errno> {
             descriptor.require(Rights::FD_READ)?;
             Ok(Source::Stream(input.clone()))
         }
-        Object::Output(_) => Err(Errno::Badf),
+        Object::Output(..) => Err(Errno::Badf),
         Object::File { .. } | Object::Directory(_) => {
             descriptor.file(Rights::FD_READ).map(|(file, at)| Source::File(file, at))
         }
@@ -201,7 +201,7 @@ enum Sink {
 
 fn sink(descriptor: &Descriptor) -> Result<Sink, Errno> {
     match &descriptor.object {
-        Object::Output(output) => {
+        Object::Output(output, _) => {
             descriptor.require(Rights::FD_WRITE)?;
             Ok(Sink::Stream(output.clone()))
         }

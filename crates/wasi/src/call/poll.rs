@@ -233,8 +233,8 @@ fn stream(wasi: &Wasi, fd: u32, kind: u8) -> Result<Stream, Errno> {
     match &descriptor.object {
         Object::Input(input) if input.kind() == StreamKind::Captured => Err(Errno::Badf),
         Object::Input(input) => Ok(Stream::Input(input.clone())),
-        Object::Output(output) if output.kind() == StreamKind::Captured => Err(Errno::Badf),
-        Object::Output(_) => Ok(Stream::Writable),
+        Object::Output(output, _) if output.kind() == StreamKind::Captured => Err(Errno::Badf),
+        Object::Output(..) => Ok(Stream::Writable),
         Object::File { file, position } if kind == KIND_READ => {
             Ok(Stream::Readable(file.clone(), *position))
         }

@@ -99,6 +99,11 @@ pub trait Random: Send + Sync {
     /// # Errors
     /// `Io` if the system has none.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Errno>;
+    /// For a source that has to be waited for: as many bytes as asked for. It is asked, and never
+    /// told to fill.
+    fn ask(&self, _length: usize) -> Option<Reply<'_, Vec<u8>>> {
+        None
+    }
     /// For a source with a state that processes do not share: one for a process that begins.
     fn for_process(&self) -> Option<Arc<dyn Random>> {
         None

@@ -45,7 +45,6 @@ fn garbage() -> Vec<(i64, Vec<u8>)> {
         (tag::CAST, vec![NO_VARIANT]),
         (tag::CAST, vec![0xff; 11]),
         (tag::CAST, vec![0; 70_000]),
-        (tag::NONE, vec![NO_VARIANT]),
     ]
 }
 

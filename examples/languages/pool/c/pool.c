@@ -276,8 +276,9 @@ static void supervise(const uint8_t *argument, size_t length) {
     static const lunatic_supervision how = {LUNATIC_ONE_FOR_ONE, 10, 10000};
     lunatic_child_spec specs[3];
     for (size_t i = 0; i < 3; i++)
-        specs[i] = (lunatic_child_spec){work, argument, length, NULL, LUNATIC_OWN,
-                                        LUNATIC_PERMANENT, CALL_TIMEOUT};
+        specs[i] = (lunatic_child_spec){.entry = work, .argument = argument, .length = length,
+                                        .config = LUNATIC_OWN, .restart = LUNATIC_PERMANENT,
+                                        .shutdown = CALL_TIMEOUT};
     lunatic_supervise(&how, specs, 3);
 }
 

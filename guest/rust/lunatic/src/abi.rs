@@ -87,6 +87,10 @@ imports! {
         fn is_alive(node: u64, id: u64) -> i32;
         fn spawn_with(options: *const u8, length: usize, result: *mut u64) -> i32;
         fn exit(node: u64, id: u64, kind: u32, data: *const u8, length: usize);
+        fn hibernate(
+            entry: *const u8, entry_length: usize, parameters: *const u8, length: usize,
+            error: *mut u64
+        ) -> i32;
         fn exit_self(kind: u32, data: *const u8, length: usize);
         fn sleep_ms(milliseconds: u64);
         fn link_pid(node: u64, id: u64, tag: i64, flags: u32);
@@ -124,6 +128,10 @@ imports! {
         fn config_allow(id: u64, right: *const u8, length: usize, error: *mut u64) -> i32;
         fn config_deny(id: u64, right: *const u8, length: usize, error: *mut u64) -> i32;
         fn config_allow_resolve(id: u64, flag: u32);
+        fn config_set_budget(
+            id: u64, scope: u32, kind: u32, amount: u64, policy: u32, error: *mut u64
+        ) -> i32;
+        fn account(node: u64, id: u64, scope: u32, place: *mut u8, length: usize) -> i32;
     }
     wasi = "lunatic::wasi" {
         fn config_add_environment_variable(

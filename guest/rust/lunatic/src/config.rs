@@ -58,7 +58,8 @@ impl Config {
         self.id
     }
 
-    /// At most so many bytes of memory.
+    /// At most so many bytes of linear memory. [`Budget::memory`](crate::Budget::memory) counts
+    /// what the runtime holds for the process, too.
     #[must_use]
     pub fn memory_max(self, bytes: u64) -> Config {
         // SAFETY: no pointers, here and below where there are none.
@@ -229,6 +230,22 @@ impl Drop for Config {
 
 /// A compiled module, to spawn processes from: see
 /// [`Spawn::spawn_export`](crate::Spawn::spawn_export).
+///
+/// It can be sent in messages; both processes have it then.
+///
+/// ```
+/// use lunatic::{Mailbox, Module, Process, Spawn};
+///
+/// // The bytes of a `.wasm` file that exports the function `f`.
+/// # let head = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0";
+/// # let wasm = &[&head[..], b"\x07\x05\x01\x01f\0\0\x0a\x04\x01\x02\0\x0b"].concat();
+/// let module = Module::compile(wasm).unwrap();
+/// let mailbox = Mailbox::<Module>::new();
+/// mailbox.this().send(module);
+/// let module = mailbox.receive().unwrap();
+/// let process: Process<()> = Spawn::new().module(&module).spawn_export("f", &()).unwrap();
+/// process.monitor().wait(None).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Module {
     id: u64,
@@ -261,5 +278,27 @@ impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: the id is this value's, and is not used again.
         unsafe { abi::process::drop_module(self.id) }
+    }
+}
+
+impl serde::Serialize for Module {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+        if !crate::message::is_encoding() {
+            return Err(S::Error::custom("a module can only be written to a message"));
+        }
+        // SAFETY: a message is being written, and the id is this value's.
+        serializer.serialize_u32(unsafe { abi::message::push_module(self.id) } as u32)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Module {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Module, D::Error> {
+        let index = <u32 as serde::Deserialize>::deserialize(deserializer)?;
+        // SAFETY: a message is being read.
+        let taken = crate::message::take_resource(index, |index| unsafe {
+            abi::message::take_module(index)
+        });
+        taken.map(|id| Module { id })
     }
 }

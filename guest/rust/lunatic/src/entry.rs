@@ -104,7 +104,7 @@ fn wait_for_argument(pattern: Pattern) -> Result<message::Envelope, ExitReason> 
 #[cfg(target_family = "wasm")]
 #[unsafe(export_name = "lunatic_rust_entry")]
 extern "C" fn enter(run: usize, entry: usize, logging: usize) {
-    crate::panic::install();
+    crate::panic::install_once();
     crate::logger::inherit(logging);
     // SAFETY: `own_entry` made the number of a function of this type, in the same module.
     let run: fn(usize) -> ExitReason = unsafe { core::mem::transmute(run) };
@@ -121,6 +121,6 @@ pub(crate) fn finish(reason: ExitReason) {
 /// What the attribute `lunatic::main` and `lunatic::test` expand to.
 #[doc(hidden)]
 pub fn run_main<R: Outcome>(main: impl FnOnce() -> R) {
-    crate::panic::install();
+    crate::panic::install_once();
     finish(main().reason());
 }

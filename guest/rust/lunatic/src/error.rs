@@ -16,6 +16,7 @@ macro_rules! debug_is_display {
 
 debug_is_display!(
     crate::application::ApplicationError,
+    crate::budget::AccountError,
     crate::event::HandlerError,
     crate::format::DecodeCause,
     crate::format::EncodeError,

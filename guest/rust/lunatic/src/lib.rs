@@ -24,11 +24,12 @@
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
 //! * Sockets: [`net`].
 //! * [`server`]: processes with a state that answer calls, OTP's `gen_server`; [`statem`]: state
-//!   machines, its `gen_statem`; [`event`]: managers of event handlers, its `gen_event`;
-//!   [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program that
-//!   start and stop in order; [`registry`](mod@registry): keys and groups; [`task`]: functions whose
-//!   result is waited for; [`sys`]: what all behaviours understand.
-//! * [`Config`]: what a child may do. [`Module`]: code in other languages.
+//!   machines, its `gen_statem`; [`event`]: managers of event handlers, its `gen_event`.
+//! * [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program
+//!   that start and stop in order; [`sys`]: what all behaviours understand.
+//! * [`registry`](mod@registry): keys and groups; [`task`]: functions whose result is waited for.
+//! * [`Config`]: what a child may do, and [`budget`]: how much of it. [`Module`]: code in other
+//!   languages.
 //! * [`logger`], [`panic`]: what people see.
 //! * [`message`] and [`abi`]: what all of this is built on.
 //!
@@ -39,6 +40,7 @@ pub mod abi;
 mod allocator;
 pub mod application;
 mod behaviour;
+pub mod budget;
 mod call;
 mod config;
 mod entry;
@@ -46,6 +48,7 @@ mod envelope;
 mod error;
 pub mod event;
 pub mod format;
+mod hibernate;
 mod host_error;
 mod info;
 pub mod logger;
@@ -66,6 +69,7 @@ pub mod sys;
 pub mod task;
 pub mod timer;
 
+pub use budget::Budget;
 pub use call::{CallError, call, call_tagged};
 pub use config::{Config, ConfigDenied, Module};
 #[doc(hidden)]

@@ -48,9 +48,21 @@ pub(crate) fn is_encoding() -> bool {
     ENCODING.get()
 }
 
-/// How many resources the message has that is being decoded now.
-pub(crate) fn resources_of_decoding() -> Option<u32> {
-    DECODING.get()
+/// Takes a resource out of the message that is being decoded.
+pub(crate) fn take_resource<E: serde::de::Error>(
+    index: u32,
+    take: impl FnOnce(u64) -> u64,
+) -> Result<u64, E> {
+    match DECODING.get() {
+        Some(resources) if index < resources => {}
+        Some(_) => return Err(E::custom("the message has no such resource")),
+        None => return Err(E::custom("a resource can only be read from a message")),
+    }
+    // The host traps where it has another kind of resource, or none any more: what a stranger has
+    // sent must not end this process.
+    crate::panic::catch(|| take(index.into())).map_err(|_| {
+        E::custom("the resource in the message is of another kind, or was taken before")
+    })
 }
 
 /// What was being read or written when a trap was caught is over.

@@ -37,6 +37,18 @@ pub fn install() {
     std::panic::set_hook(Box::new(hook));
 }
 
+/// The same, unless it was done already.
+pub(crate) fn install_once() {
+    if !INSTALLED.get() {
+        install();
+    }
+}
+
+/// The stack is given up, and with it all calls of `catch`.
+pub(crate) fn leave_all() {
+    CATCHING.set(0);
+}
+
 fn hook(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a value that is no text");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
@@ -70,9 +82,7 @@ fn hook(info: &PanicHookInfo<'_>) {
 /// assert!(text.starts_with("panicked at ") && text.ends_with(": oh no"));
 /// ```
 pub fn catch<R>(function: impl FnOnce() -> R) -> Result<R, ExitReason> {
-    if !INSTALLED.get() {
-        install();
-    }
+    install_once();
     let mut call = Call { function: Some(function), result: None };
     let catching = CATCHING.replace(CATCHING.get() + 1);
     let run = call.run();

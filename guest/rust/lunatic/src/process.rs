@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::abi;
+pub use crate::hibernate::hibernate;
 use crate::host_error::HostError;
 use crate::mailbox::Process;
 use crate::message::{self, Down, Pattern};

@@ -24,7 +24,7 @@ use crate::process::{Monitor, MonitorOptions, Priority};
 use crate::reason::ExitReason;
 
 /// The name under which the entry of this crate's processes is exported.
-const ENTRY: &str = "lunatic_rust_entry";
+pub(crate) const ENTRY: &str = "lunatic_rust_entry";
 
 /// Runs a function in a new process, with an argument and a mailbox.
 ///
@@ -350,7 +350,7 @@ const _: () = assert!(size_of::<Options>() == 72 && size_of::<Parameter>() == 17
 /// A parameter of an entry: a type (0x7f is i32) and 16 bytes.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Parameter {
+pub(crate) struct Parameter {
     kind: u8,
     value: [u8; 16],
 }
@@ -362,7 +362,7 @@ impl Default for Parameter {
 }
 
 impl Parameter {
-    fn new(place: usize) -> Parameter {
+    pub(crate) fn new(place: usize) -> Parameter {
         let mut value = [0; 16];
         value[..size_of::<usize>()].copy_from_slice(&place.to_le_bytes());
         Parameter { kind: 0x7f, value }

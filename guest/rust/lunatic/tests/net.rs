@@ -3,7 +3,10 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use lunatic::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use lunatic::net::{
+    Clients, Shutdown, TcpListener, TcpStream, TlsClient, TlsListener, TlsServer, TlsStream,
+    UdpSocket,
+};
 use lunatic::{Config, ExitReason, Mailbox, Spawn, spawn_link, spawn_monitor};
 
 fn pair() -> (TcpStream, TcpStream) {
@@ -108,4 +111,72 @@ fn several_processes_accept_at_one_listener() {
     for monitor in accepting {
         assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
     }
+}
+
+/// A certificate of `localhost` for a hundred years, and its key: for tests alone.
+const CERTIFICATE: &str = include_str!("data/certificate.pem");
+const KEY: &str = include_str!("data/key.pem");
+
+/// Both ends of a connection by TLS.
+fn tls_pair(server: &TlsServer, client: &TlsClient) -> io::Result<(TlsStream, TlsStream)> {
+    let listener = server.bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    // Handshakes go on while somebody accepts: a process of its own does.
+    let parent = Mailbox::<TlsStream>::new();
+    let accepting = spawn_link((listener, parent.this()), |(listener, parent), _: Mailbox<()>| {
+        if let Ok((stream, peer)) = listener.accept() {
+            assert_eq!(stream.peer_addr().unwrap(), peer);
+            parent.send(stream);
+        }
+    });
+    match client.connect("localhost", port) {
+        Ok(stream) => Ok((stream, parent.receive().unwrap())),
+        Err(error) => {
+            accepting.unlink();
+            accepting.kill();
+            Err(error)
+        }
+    }
+}
+
+#[lunatic::test]
+fn a_tls_stream_reads_and_writes_as_those_of_std() {
+    let server = TlsServer::new(CERTIFICATE, KEY).protocol("h2").protocol("http/1.1");
+    let client = TlsClient::new().authority(CERTIFICATE).protocol("http/1.1");
+    let (mut one, mut two) = tls_pair(&server, &client.timeout(Duration::from_secs(60))).unwrap();
+    one.write_all(b"hello").unwrap();
+    one.flush().unwrap();
+    one.shutdown().unwrap();
+    let mut text = String::new();
+    two.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    assert_eq!(one.protocol().unwrap().as_deref(), Some(&b"http/1.1"[..]));
+    assert!(one.peer_certificate().unwrap().is_some_and(|der| der[0] == 0x30));
+    assert_eq!(two.peer_certificate().unwrap(), None);
+    one.set_read_timeout(Some(Duration::ZERO)).unwrap();
+    assert_eq!(one.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[lunatic::test]
+fn who_cannot_prove_what_is_asked_for_gets_no_tls_connection() {
+    let server = TlsServer::new(CERTIFICATE, KEY);
+    assert!(tls_pair(&server, &TlsClient::new()).is_err(), "browsers do not trust it");
+    let strict = server.clients(Clients::MustShowCertificate, CERTIFICATE);
+    let client = TlsClient::new().authority(CERTIFICATE).certificate(CERTIFICATE, KEY);
+    let (_one, two) = tls_pair(&strict, &client).unwrap();
+    assert!(two.peer_certificate().unwrap().is_some());
+    assert!(TlsListener::bind("127.0.0.1:0", "no certificate", KEY).is_err());
+    assert!(TlsClient::new().protocol("").connect("localhost", 1).is_err());
+}
+
+#[lunatic::test]
+fn a_resource_of_another_kind_is_a_decode_error(mailbox: Mailbox<UdpSocket>) {
+    let (one, two) = pair();
+    for (number, stream) in [one, two].into_iter().enumerate() {
+        Mailbox::<TcpStream>::new().this().send(stream);
+        let error = mailbox.receive().unwrap_err().to_string();
+        assert!(error.contains("UdpSocket"), "{number}: {error}");
+    }
+    mailbox.this().send(UdpSocket::bind("127.0.0.1:0").unwrap());
+    assert!(mailbox.receive().is_ok(), "the next message is not concerned");
 }

@@ -262,3 +262,35 @@ fn files_are_read_and_written_by_std() {
 fn a_test_may_want_a_panic() {
     panic!("on purpose");
 }
+
+#[lunatic::test]
+fn a_process_can_hibernate_as_often_as_it_wants(mailbox: Mailbox<u32>) {
+    fn count((total, parent): (u32, Process<u32>), mailbox: Mailbox<u32>) {
+        // Larger than what hibernating leaves of a stack that does not begin anew.
+        let place = core::hint::black_box([total; 100]);
+        match mailbox.receive().unwrap() {
+            0 => parent.send(place[99]),
+            number => process::hibernate((total + number, parent), count),
+        }
+    }
+    let counter = spawn((0, mailbox.this()), count);
+    for _ in 0..2_000 {
+        counter.send(1);
+    }
+    counter.send(0);
+    assert_eq!(mailbox.receive().unwrap(), 2_000);
+    let reason = counter.monitor().wait(None).unwrap().reason;
+    assert!(matches!(reason, ExitReason::Normal | ExitReason::NoProcess), "{reason}");
+}
+
+#[lunatic::test]
+fn a_panic_after_hibernating_is_the_reason_of_the_end() {
+    let (process, monitor) = spawn_monitor((), |(), _: Mailbox<u8>| {
+        // Nobody catches what comes later.
+        let wake: fn((), Mailbox<u8>) = |(), _| panic!("late");
+        lunatic::panic::catch(|| process::hibernate((), wake))
+    });
+    process.send(1);
+    let reason = monitor.wait(None).unwrap().reason.to_string();
+    assert!(reason.ends_with(": late"), "{reason}");
+}

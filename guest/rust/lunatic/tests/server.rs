@@ -320,3 +320,32 @@ fn a_stop_ends_a_server_with_the_reason_that_was_asked_for(mailbox: Mailbox<Stri
     let gone = Err(CallError::Down(ExitReason::NoProcess));
     assert_eq!(desk.stop(), gone);
 }
+
+/// Counts calls, and hibernates after each.
+struct Sleepy(u32);
+
+impl Server for Sleepy {
+    type Argument = ();
+    type Call = Caller<u32>;
+    type Cast = ();
+    type Message = ();
+
+    fn init((): ()) -> Init<Self> {
+        Init::ok_then(Sleepy(0), Next::hibernate())
+    }
+
+    fn handle_call(&mut self, caller: Caller<u32>) -> Next<Self> {
+        self.0 += 1;
+        caller.reply(&self.0);
+        Next::hibernate()
+    }
+}
+
+#[lunatic::test]
+fn a_server_that_hibernates_keeps_its_state_and_its_mailbox() {
+    let server = Sleepy::start_link(()).unwrap();
+    for number in 1..500 {
+        assert_eq!(server.call(|caller| caller), Ok(number));
+    }
+    server.stop().unwrap();
+}

@@ -11,6 +11,7 @@ use wasmtime::{Caller, Linker, Result};
 use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give, permit_resolve, sockets};
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes_mut, check, split, text, write_u64};
+use crate::redirect::network;
 use crate::state::State;
 use crate::tables::TIMED_OUT_ERROR;
 
@@ -84,6 +85,26 @@ async fn resolve(
 
 /// Looks up "host:port" on the process's account.
 pub(super) fn look_up(
+    caller: &mut Caller<'_, State>,
+    name: String,
+) -> impl Future<Output = io::Result<IntoIter<SocketAddr>>> + Send + use<> {
+    let state = caller.data_mut();
+    state.catch_up();
+    let redirected = network::answer(&state.config, &name);
+    let redirected = redirected.map(|(answer, host, port)| {
+        network::look_up(state.process.clone(), answer.clone(), host, port)
+    });
+    let system = redirected.is_none().then(|| system_look_up(caller, name));
+    async move {
+        match (redirected, system) {
+            (Some(redirected), _) => redirected.await,
+            (None, Some(system)) => system.await,
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn system_look_up(
     caller: &mut Caller<'_, State>,
     name: String,
 ) -> impl Future<Output = io::Result<IntoIter<SocketAddr>>> + Send + use<> {

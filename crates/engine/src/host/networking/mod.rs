@@ -21,12 +21,14 @@ use std::task::Poll;
 
 use lunatic_model::{Access, NetworkRights, Protocol};
 use lunatic_node::Sleep;
+use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::exit::HostExit;
 use crate::host::{fail, timeout};
 use crate::memory::{bytes, split, unsigned, write_u64};
-use crate::net::{Shareable, Sockets, Timeout};
+use crate::net::{Shareable, Sockets, TcpConnection, Timeout};
+use crate::redirect::network::{self as redirected, Reached};
 use crate::state::State;
 use crate::tables::Table;
 
@@ -146,6 +148,28 @@ fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result
         "this process may not look up `{name}`: its network rights do not allow names; allow them \
          in the config with which its parent spawns it, or with `lunatic run --allow-connect RULE`"
     ))
+}
+
+/// A TCP connection to an address, or to what the process is redirected to in its place. Rights are
+/// looked at before, with the address that the guest names.
+fn connected(
+    caller: &mut Caller<'_, State>,
+    address: SocketAddr,
+) -> impl Future<Output = io::Result<Arc<TcpConnection>>> + Send + use<> {
+    let state = caller.data_mut();
+    state.catch_up();
+    let reached = redirected::reached(&state.config, Protocol::Tcp, address);
+    let process = state.process.clone();
+    async move {
+        match reached? {
+            Reached::Address(known) => {
+                let socket = TcpStream::connect(known).await?;
+                let peer = Some(address).filter(|address| *address != known);
+                Ok(Arc::new(TcpConnection::new(socket).shown_as(peer)))
+            }
+            Reached::Process(pid) => redirected::connect(process, pid, address).await,
+        }
+    }
 }
 
 fn sockets<'a>(caller: &'a mut Caller<'_, State>) -> &'a mut Sockets {

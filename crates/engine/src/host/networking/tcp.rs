@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use lunatic_model::{Access, Protocol};
 use tokio::io::ReadBuf;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use wasmtime::{Caller, Linker, Result};
 
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
-    give, give_address, give_count, give_known_address, give_moved, link_timeout, permit,
-    permit_bytes, shared,
+    connected, give, give_address, give_count, give_known_address, give_moved, link_timeout,
+    permit, permit_bytes, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, entries, halves, split, unsigned, write_u64};
@@ -204,9 +204,10 @@ async fn tcp_connect(
         return fail(&mut caller, text, id);
     }
     let mut deadline = Deadline::new(&caller, milliseconds);
-    match deadline.run(TcpStream::connect(address)).await {
-        Some(Ok(socket)) => {
-            let new = add_stream(&mut caller, socket.into())?;
+    let connecting = connected(&mut caller, address);
+    match deadline.run(connecting).await {
+        Some(Ok(connection)) => {
+            let new = add(&mut caller, TcpConnection::table, connection)?;
             give(&mut caller, new, id)
         }
         Some(Err(error)) => fail(&mut caller, format!("cannot connect to {address}: {error}"), id),

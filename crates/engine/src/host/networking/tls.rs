@@ -12,19 +12,18 @@ use std::vec::IntoIter;
 use lunatic_model::{Access, Protocol};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::networking::dns::{NAME_BYTES_MAX, look_up};
 use crate::host::networking::tcp::{accept_failed, listen};
 use crate::host::networking::{
-    Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, give, give_address,
-    give_known_address, permit, permit_resolve, shared,
+    Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, connected, give,
+    give_address, give_known_address, permit, permit_resolve, shared,
 };
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, check, entries, halves, split, text, unsigned, write_u64};
 use crate::net::tls_config::{self, Clients, Identity, PEM_BYTES_MAX};
-use crate::net::{HANDSHAKE_TIME_MAX, Shareable, TlsConnection, TlsListener};
+use crate::net::{HANDSHAKE_TIME_MAX, Shareable, TcpConnection, TlsConnection, TlsListener};
 use crate::state::State;
 
 /// Entries in a list of authorities, each of which may hold several.
@@ -312,7 +311,7 @@ impl Peer {
                 told = text;
                 continue;
             }
-            match TcpStream::connect(address).await {
+            match connected(caller, address).await {
                 Ok(socket) => {
                     return self.handshake(socket).await.map_err(|error| {
                         format!("no TLS connection to {host}:{port} ({address}): {error}")
@@ -336,7 +335,10 @@ impl Peer {
         found.map_err(|error| format!("cannot resolve `{host}`: {error}"))
     }
 
-    async fn handshake(&self, socket: TcpStream) -> io::Result<TlsConnection> {
+    async fn handshake(&self, socket: Arc<TcpConnection>) -> io::Result<TlsConnection> {
+        let socket = Arc::try_unwrap(socket).map_err(|_| {
+            io::Error::other("the process that gave the connection has a handle of it left")
+        })?;
         let session = ClientConnection::new(self.config.clone(), self.name.clone());
         TlsConnection::handshake(socket, session.map_err(io::Error::other)?).await
     }

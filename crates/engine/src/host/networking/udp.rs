@@ -15,6 +15,7 @@ use crate::host::networking::{
 use crate::host::{TIMED_OUT, fail};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
 use crate::net::{DatagramSocket, Shareable};
+use crate::redirect::network::address_reached;
 use crate::state::State;
 
 /// Result of `udp_peer_addr`: there is no peer.
@@ -243,14 +244,27 @@ async fn udp_connect(
     if let Err(text) = permit(&caller, Access::Connect, Protocol::Udp, address) {
         return fail(&mut caller, text, out);
     }
+    let known = match reached(&mut caller, address) {
+        Ok(known) => known,
+        Err(error) => {
+            return fail(&mut caller, format!("cannot set {address} as the peer: {error}"), out);
+        }
+    };
     let mut deadline = Deadline::new(&caller, milliseconds);
-    match deadline.run(socket.socket.connect(address)).await {
+    match deadline.run(socket.socket.connect(known)).await {
         Some(Ok(())) => give(&mut caller, 0, out),
         Some(Err(error)) => {
             fail(&mut caller, format!("cannot set {address} as the peer: {error}"), out)
         }
         None => Ok(TIMED_OUT),
     }
+}
+
+/// The address that datagrams to this one go to. Rights are looked at before.
+fn reached(caller: &mut Caller<'_, State>, address: SocketAddr) -> io::Result<SocketAddr> {
+    let state = caller.data_mut();
+    state.catch_up();
+    address_reached(&state.config, Protocol::Udp, address)
 }
 
 /// Sends a datagram to an address, or to the peer.
@@ -272,6 +286,10 @@ async fn udp_send(
     if let Err(text) = permit_bytes(&caller)? {
         return fail(&mut caller, text, out);
     }
+    let to = match to.map(|to| reached(&mut caller, to)).transpose() {
+        Ok(to) => to,
+        Err(error) => return fail(&mut caller, format!("cannot send: {error}"), out),
+    };
     let sent = loop {
         let (memory, _) = split(&mut caller)?;
         // Not cut short: a datagram that is too large is an error of the system.

@@ -4,8 +4,8 @@
 //! What must stay true, as in OTP: an application is one tree of processes, with a process above
 //! it that keeps its state; it starts when those run that it depends on; all are stopped in the
 //! reverse order; when one ends by itself, its [`Kind`] says what follows. There is one
-//! [`Controller`], which has the name `application_controller`; without it (or when it ends) nothing
-//! runs.
+//! [`Controller`], which has the name `application_controller`; without it (or when it ends)
+//! nothing runs.
 //!
 //! ```
 //! use lunatic::ExitReason;

@@ -1,12 +1,15 @@
 //! TCP and unix sockets: streams and listeners.
 
 use core::cell::Cell;
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::abi::networking;
-use crate::net::{RawAddress, ToSocketAddrs, address, call, duration, each, milliseconds};
+use crate::abi::{message, networking};
+
+use super::address::{RawAddress, each};
+use super::handle::{address, handle, stream, timeout};
+use super::{ToSocketAddrs, call, milliseconds};
 
 /// A connection. Both it and a reference to it read and write.
 #[derive(Debug)]
@@ -86,69 +89,23 @@ impl TcpStream {
         Ok(TcpStream::from_id(id))
     }
 
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        address(call(|result| unsafe { networking::tcp_peer_addr(id, result) })?)
-    }
-
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        address(call(|result| unsafe { networking::tcp_stream_local_addr(id, result) })?)
-    }
-
-    /// How long a read waits, for all clones.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // SAFETY: no pointers.
-        unsafe { networking::set_read_timeout(self.id()?, milliseconds(timeout)) };
-        Ok(())
-    }
-
-    /// How long a read waits.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        // SAFETY: no pointers.
-        Ok(duration(unsafe { networking::get_read_timeout(self.id()?) }))
-    }
-
-    /// How long a write waits, for all clones.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // SAFETY: no pointers.
-        unsafe { networking::set_write_timeout(self.id()?, milliseconds(timeout)) };
-        Ok(())
-    }
-
-    /// How long a write waits.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        // SAFETY: no pointers.
-        Ok(duration(unsafe { networking::get_write_timeout(self.id()?) }))
-    }
+    address!("The address of the other end.", peer_addr = networking::tcp_peer_addr);
+    address!("The address of this end.", local_addr = networking::tcp_stream_local_addr);
+    timeout!(
+        "a read",
+        set_read_timeout = networking::set_read_timeout,
+        read_timeout = networking::get_read_timeout
+    );
+    timeout!(
+        "a write",
+        set_write_timeout = networking::set_write_timeout,
+        write_timeout = networking::get_write_timeout
+    );
+    timeout!(
+        "a peek",
+        set_peek_timeout = networking::set_peek_timeout,
+        peek_timeout = networking::get_peek_timeout
+    );
 
     /// Whether small writes are sent at once.
     ///
@@ -189,58 +146,21 @@ impl TcpStream {
     }
 }
 
-impl Read for &TcpStream {
-    fn read(&mut self, place: &mut [u8]) -> io::Result<usize> {
-        let id = self.id()?;
-        // SAFETY: the place has the length that is given.
-        let count = call(|result| unsafe {
-            networking::tcp_read(id, place.as_mut_ptr(), place.len(), result)
-        })?;
-        Ok(count as usize)
-    }
-}
-
-impl Write for &TcpStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let id = self.id()?;
-        // SAFETY: a slice of WASI is a pointer and a length, as the ABI wants them.
-        let count = call(|result| unsafe {
-            networking::tcp_write_vectored(id, slices.as_ptr().cast(), slices.len(), result)
-        })?;
-        Ok(count as usize)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        call(|result| unsafe { networking::tcp_flush(id, result) })?;
-        Ok(())
-    }
-}
-
-impl Read for TcpStream {
-    fn read(&mut self, place: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(place)
-    }
-}
-
-impl Write for TcpStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self).write(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
+handle!(
+    TcpStream,
+    networking::drop_tcp_stream,
+    message::push_tcp_stream,
+    message::take_tcp_stream,
+    clone networking::clone_tcp_stream
+);
+stream!(TcpStream, networking::tcp_read, networking::tcp_write_vectored, networking::tcp_flush);
+handle!(
+    TcpListener,
+    networking::drop_tcp_listener,
+    message::push_tcp_listener,
+    message::take_tcp_listener,
+    clone networking::clone_tcp_listener
+);
 
 impl TcpListener {
     /// Listens at the first address where it can; port 0 lets the system choose one.
@@ -288,7 +208,7 @@ impl TcpListener {
         let mut peer = 0;
         // SAFETY: the places have eight bytes each.
         let stream = call(|result| unsafe { networking::tcp_accept(id, result, &raw mut peer) })?;
-        Ok((TcpStream::from_id(stream), address(peer).ok()))
+        Ok((TcpStream::from_id(stream), super::address::address(peer).ok()))
     }
 
     /// Connections, one after the other, for ever.
@@ -296,35 +216,13 @@ impl TcpListener {
         core::iter::repeat_with(|| self.accept().map(|(stream, _)| stream))
     }
 
-    /// The address at which it listens, with its port.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        address(call(|result| unsafe { networking::tcp_local_addr(id, result) })?)
-    }
-
-    /// How long an accept waits, for all clones.
-    ///
-    /// # Errors
-    ///
-    /// If the listener was sent away.
-    pub fn set_accept_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // SAFETY: no pointers.
-        unsafe { networking::set_accept_timeout(self.id()?, milliseconds(timeout)) };
-        Ok(())
-    }
-
-    /// How long an accept waits.
-    ///
-    /// # Errors
-    ///
-    /// If the listener was sent away.
-    pub fn accept_timeout(&self) -> io::Result<Option<Duration>> {
-        // SAFETY: no pointers.
-        Ok(duration(unsafe { networking::get_accept_timeout(self.id()?) }))
-    }
+    address!(
+        "The address at which it listens, with its port.",
+        local_addr = networking::tcp_local_addr
+    );
+    timeout!(
+        "an accept",
+        set_accept_timeout = networking::set_accept_timeout,
+        accept_timeout = networking::get_accept_timeout
+    );
 }

@@ -3,10 +3,12 @@
 use core::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use crate::abi::networking;
-use crate::net::{RawAddress, ToSocketAddrs, address, call, duration, each, milliseconds};
+use crate::abi::{message, networking};
+
+use super::address::{RawAddress, each};
+use super::handle::{address, handle, timeout};
+use super::{ToSocketAddrs, call};
 
 /// A socket for datagrams.
 ///
@@ -129,7 +131,7 @@ impl UdpSocket {
             let (bytes, length) = (place.as_mut_ptr(), place.len());
             networking::udp_receive_from(id, bytes, length, result, &raw mut peer)
         })?;
-        Ok((count as usize, address(peer)?))
+        Ok((count as usize, super::address::address(peer)?))
     }
 
     /// Waits for a datagram, from where the socket is connected.
@@ -146,48 +148,13 @@ impl UdpSocket {
         Ok(count as usize)
     }
 
-    /// Its address, with its port.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        address(call(|result| unsafe { networking::udp_local_addr(id, result) })?)
-    }
-
-    /// Where it is connected.
-    ///
-    /// # Errors
-    ///
-    /// If it is not.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        let id = self.id()?;
-        // SAFETY: the place has eight bytes.
-        address(call(|result| unsafe { networking::udp_peer_addr(id, result) })?)
-    }
-
-    /// How long a receive waits, for all clones.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // SAFETY: no pointers.
-        unsafe { networking::set_udp_receive_timeout(self.id()?, milliseconds(timeout)) };
-        Ok(())
-    }
-
-    /// How long a receive waits.
-    ///
-    /// # Errors
-    ///
-    /// If the socket was sent away.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        // SAFETY: no pointers.
-        Ok(duration(unsafe { networking::get_udp_receive_timeout(self.id()?) }))
-    }
+    address!("Its address, with its port.", local_addr = networking::udp_local_addr);
+    address!("Where it is connected.", peer_addr = networking::udp_peer_addr);
+    timeout!(
+        "a receive",
+        set_read_timeout = networking::set_udp_receive_timeout,
+        read_timeout = networking::get_udp_receive_timeout
+    );
 
     /// Whether it may send to all of a network.
     ///
@@ -201,3 +168,11 @@ impl UdpSocket {
         Ok(())
     }
 }
+
+handle!(
+    UdpSocket,
+    networking::drop_udp_socket,
+    message::push_udp_socket,
+    message::take_udp_socket,
+    clone networking::clone_udp_socket
+);

@@ -16,6 +16,7 @@ pub struct Next<S>(pub(super) Step<S>);
 
 pub(super) enum Step<S> {
     Wait(Option<Duration>),
+    Hibernate,
     Continue(fn(&mut S) -> Next<S>),
     Stop(ExitReason, Option<Reply>),
 }
@@ -29,6 +30,12 @@ impl<S> Next<S> {
     /// The same; if nothing comes within this time, [`Info::Timeout`](super::Info::Timeout) does.
     pub fn wait_for(time: Duration) -> Self {
         Self(Step::Wait(Some(time)))
+    }
+
+    /// Waits for what comes next, and gives up the stack until then: for servers that have nothing
+    /// to do for long. See [`process::hibernate`](crate::process::hibernate).
+    pub fn hibernate() -> Self {
+        Self(Step::Hibernate)
     }
 
     /// Runs this before anything else is received: OTP's `handle_continue`.

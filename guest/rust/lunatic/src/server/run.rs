@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::behaviour::{Argument, Received, StartError, receive};
 use crate::mailbox::Mailbox;
 use crate::message::{Envelope, Exit, tag};
+use crate::process::hibernate;
 use crate::sys::{self, After, System, Term};
 use crate::{ExitReason, Pid, Postcard, format};
 
@@ -40,10 +41,11 @@ struct Life<S> {
 }
 
 impl<S: Server> Life<S> {
-    fn run(&mut self, mut next: Next<S>) -> ExitReason {
+    fn run(mut self, mut next: Next<S>) -> ExitReason {
         loop {
             next = match next.0 {
                 Step::Wait(timeout) => self.receive(timeout),
+                Step::Hibernate => hibernate(self, Self::wake),
                 Step::Continue(function) => function(&mut self.state),
                 Step::Stop(reason, reply) => {
                     self.state.terminate(&reason);
@@ -57,6 +59,11 @@ impl<S: Server> Life<S> {
                 }
             };
         }
+    }
+
+    /// Goes on after hibernating.
+    fn wake(self, _: Mailbox<()>) -> ExitReason {
+        self.run(Next::wait())
     }
 
     /// Receives one thing and handles it. A system message gives the time to wait anew, as in OTP.
