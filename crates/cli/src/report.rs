@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 /// Reports of one kind that are printed in full within one window.
 const SAME_KIND_MAX: u64 = 3;
-/// Reports of all kinds that are printed in full within one window.
+/// Reports of failures of all kinds that are printed in full within one window.
 const ALL_KINDS_MAX: u64 = 12;
+/// The same of rights that were missing: one process may lack them all.
+const DENIALS_MAX: u64 = 40;
 /// Kinds that are counted apart within one window; the rest is counted together.
-const KINDS_MAX: usize = 16;
+const KINDS_MAX: usize = 40;
 /// Length of a window. It starts with a report and ends with the count of those left out.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Calls of a backtrace that are printed, innermost first.
@@ -175,7 +177,7 @@ struct Throttle {
 
 impl Throttle {
     /// Whether a failure of this kind is printed in full. Otherwise it is counted.
-    fn admits(&mut self, kind: &str) -> bool {
+    fn admits(&mut self, kind: &str, max: u64) -> bool {
         self.open = true;
         let known = self.seen.len();
         let seen = match self.seen.get_mut(kind) {
@@ -186,7 +188,7 @@ impl Throttle {
                 return false;
             }
         };
-        if *seen < SAME_KIND_MAX && self.shown < ALL_KINDS_MAX {
+        if *seen < SAME_KIND_MAX && self.shown < max {
             self.shown += 1;
             *seen += 1;
             return true;
@@ -216,6 +218,7 @@ impl Throttle {
 
 fn more_processes(count: u64, happened: &str) -> String {
     let noun = if count == 1 { "process" } else { "processes" };
+    let happened = if count == 1 { happened.replace("were", "was") } else { happened.into() };
     format!("… and {} more {noun} {happened}", grouped(count))
 }
 
@@ -271,18 +274,24 @@ impl Reporter {
 
     /// Prints the report of a failure, or counts it in a storm. Never waits for the terminal.
     pub fn failed(&self, failure: &Failure) {
-        self.report(&self.shared.throttle, &failure.kind(), || failure.text());
+        let kind = (failure.kind(), ALL_KINDS_MAX);
+        self.report(&self.shared.throttle, kind, || failure.text());
     }
 
     /// The same for a right that a process lacked.
     pub fn denied(&self, denied: &Denied) {
-        self.report(&self.shared.denials, &denied.kind(), || denied.text());
+        self.report(&self.shared.denials, (denied.kind(), DENIALS_MAX), || denied.text());
     }
 
-    fn report(&self, throttle: &Mutex<Throttle>, kind: &str, text: impl FnOnce() -> String) {
+    fn report(
+        &self,
+        throttle: &Mutex<Throttle>,
+        (kind, max): (String, u64),
+        text: impl FnOnce() -> String,
+    ) {
         let (opened, admitted) = {
             let mut throttle = lock(throttle);
-            (!throttle.open, throttle.admits(kind))
+            (!throttle.open, throttle.admits(&kind, max))
         };
         if let Some(lines) = &*lock(&self.shared.lines) {
             // The thread lives until the sender goes, so a send can only fail while it unwinds.

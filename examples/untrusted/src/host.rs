@@ -66,6 +66,8 @@ imports! {
     }
     wasi = "wasi_snapshot_preview1" {
         fn random_get(place: *mut u8, length: i32) -> i32;
+        fn fd_write(fd: i32, ranges: *const [usize; 2], count: i32, n: *mut u32) -> i32;
+        fn fd_read(fd: i32, ranges: *const [usize; 2], count: i32, n: *mut u32) -> i32;
     }
 }
 

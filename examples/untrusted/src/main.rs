@@ -6,13 +6,42 @@
 //! It prints:
 //!
 //! ```text
+//! plugin
+//!   reads a file: refused (44)
+//!   reads a file of the project: refused (44)
+//!   writes a file: refused (44)
+//!   writes standard output: refused (76)
+//!   reads standard input: refused (76)
+//!   counts environment variables: 0
+//!   counts arguments: 0
+//!   connects over TCP: refused (1)
+//!   listens: refused (1)
+//!   takes a UDP port: refused (1)
+//!   looks up a name: refused (1)
+//!   reads the clock: 0 s since 1970
+//!   takes random numbers: the same twice
+//!   compiles a module: refused (-1)
+//!   makes a configuration: refused (-1)
+//!   takes a name: refused (2)
+//!   looks for the victim by name: refused (1)
+//!   sets a timer: refused (1)
+//!   opens a database: refused (1)
+//!   asks which of 198 pids live: 0
+//!   suspends them: 0
+//!   kills them, and counts who is left: 1
+//!   grows memory by 1 MiB: refused
+//!   ended normally
+//! plugin_spawns
+//!   ended by a trap: this process may not spawn processes: its config lacks can_spawn_processes
+//! plugin_loops
+//!   ended by cpu_time_max
+//! the victim lives
 //! ```
 //!
 //! The operator sees on standard error what was denied, and how each would be granted.
 //! docs/rights.md lists the rights.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::time::SystemTime;
 
 use host::{config, message, metrics, networking, process, registry, sqlite, timer, wasi};
@@ -146,11 +175,7 @@ extern "C" fn plugin() {
     tell("reads a file", of_io(std::fs::read("/etc/passwd")));
     tell("reads a file of the project", of_io(std::fs::read("README.md")));
     tell("writes a file", of_io(std::fs::write("plugin.txt", "I was here")));
-    let written = std::io::stdout().write_all(b"hello\n").and_then(|()| std::io::stdout().flush());
-    tell("writes standard output", of_io(written));
-    let mut byte = [0; 1];
-    let read = std::io::Read::read(&mut std::io::stdin(), &mut byte);
-    tell("reads standard input", of_io(read));
+    uses_streams();
     tell("counts environment variables", std::env::vars().count());
     tell("counts arguments", std::env::args().count());
     uses_the_network();
@@ -164,6 +189,17 @@ extern "C" fn plugin() {
             _ => "done",
         },
     );
+}
+
+/// Not by `println!`: Rust's library takes a stream that cannot be used for one that is closed.
+fn uses_streams() {
+    let (text, mut place, mut count) = ("hello", [0; 8], 0);
+    unsafe {
+        let written = wasi::fd_write(1, &[text.as_ptr() as usize, text.len()], 1, &mut count);
+        tell("writes standard output", outcome(written.into()));
+        let read = wasi::fd_read(0, &[place.as_mut_ptr() as usize, place.len()], 1, &mut count);
+        tell("reads standard input", outcome(read.into()));
+    }
 }
 
 fn uses_the_network() {
