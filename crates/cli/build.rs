@@ -10,14 +10,18 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// A library: the name of its constant, its folder below `guest/`, what its files end with.
-const LIBRARIES: &[(&str, &str, &[&str])] =
-    &[("RUST", "rust", &["rs", "toml", "md"]), ("C", "c", &["h", "c", "md"])];
+const LIBRARIES: &[(&str, &str, &[&str])] = &[
+    ("RUST", "rust", &["rs", "toml", "md"]),
+    ("C", "c", &["h", "c", "md"]),
+    ("ASSEMBLY_SCRIPT", "assemblyscript", &["ts", "json", "md"]),
+];
 
 /// Folders that no project needs.
-const LEFT_OUT: &[&str] = &["target", "build", "tests", "test", "examples", "benches", "fuzz"];
+const LEFT_OUT: &[&str] =
+    &["target", "build", "node_modules", "tests", "test", "examples", "benches", "fuzz"];
 
 /// Files that no project needs.
-const FILES_LEFT_OUT: &[&str] = &["rustfmt.toml"];
+const FILES_LEFT_OUT: &[&str] = &["rustfmt.toml", "package-lock.json"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

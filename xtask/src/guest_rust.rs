@@ -27,13 +27,17 @@ pub fn run(args: &[String]) -> Result<()> {
 pub fn test(profile: Profile) -> Result<()> {
     let lunatic = workspace::lunatic(profile)?;
     let host = host_target()?;
-    shell::run(cargo().args(["test", "--locked", "--lib", "--target", &host]))?;
+    shell::run(cargo().args(["test", "--locked", "--all-features", "--lib", "--target", &host]))?;
     let runner = format!("{} run", lunatic.display());
     for part in ["--tests", "--doc"] {
         let mut test = cargo();
-        test.args(["test", "--locked", "--package", "lunatic", part, "--target", WASM_TARGET]);
+        test.args(["test", "--locked", "--all-features", "--package", "lunatic", part]);
+        test.args(["--target", WASM_TARGET]);
         shell::run(test.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", &runner))?;
     }
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--all-features", "--no-deps", "--target", WASM_TARGET]);
+    shell::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     let mut build = cargo();
     build.args(["build", "--locked", "--release", "--examples", "--target", WASM_TARGET]);
     shell::run(&mut build)?;

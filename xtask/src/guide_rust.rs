@@ -148,12 +148,16 @@ fn build(programs: &[Built<'_>]) -> Result<()> {
     }
     write_changed(&folder.join("Cargo.toml"), &manifest)?;
     // The library's own settings and versions, so that what it depends on is built once.
-    for shared in [".cargo/config.toml", "Cargo.lock"] {
-        let text = fs::read_to_string(library.join(shared))?;
-        let place = folder.join(shared);
-        if shared != "Cargo.lock" || !place.exists() {
-            write_changed(&place, &text)?;
-        }
+    let settings = ".cargo/config.toml";
+    write_changed(&folder.join(settings), &fs::read_to_string(library.join(settings))?)?;
+    let (theirs, ours) = (library.join("Cargo.lock"), folder.join("Cargo.lock"));
+    let changed = |file: &Path| fs::metadata(file).and_then(|metadata| metadata.modified());
+    let is_old = match changed(&ours) {
+        Ok(ours) => ours < changed(&theirs)?,
+        Err(_) => true,
+    };
+    if is_old {
+        fs::write(&ours, fs::read_to_string(&theirs)?)?;
     }
     let mut build = guest_cargo(&folder);
     shell::run(build.args(["build", "--quiet", "--bins", "--target", WASM_TARGET]))

@@ -170,13 +170,17 @@ impl Reader<'_> {
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         shell.env("PATH", path).env("CARGO_TARGET_DIR", guests_dir());
+        // What npm says now and then.
+        for setting in ["update_notifier", "fund", "audit"] {
+            shell.env(format!("npm_config_{setting}"), "false");
+        }
         Ok(shell)
     }
 }
 
-/// Lines with names of files that differ from machine to machine.
+/// Lines with names of files, or with times, that differ from machine to machine.
 fn is_left_out(line: &str) -> bool {
-    line.starts_with("     Running ")
+    line.starts_with("     Running ") || line.starts_with("added ")
 }
 
 /// A program, and what it has printed to both outputs until now.

@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, Result};
 
 use crate::workspace::{WASM_TARGET, guest_cargo, guests_dir, root};
-use crate::{c_guests, shell};
+use crate::{assemblyscript, c_guests, shell};
 
 /// The programs that each language has.
 pub const PROGRAMS: &[&str] = &["counter", "pool", "pubsub", "chat"];
@@ -27,6 +28,11 @@ pub struct Language {
 const LANGUAGES: &[Language] = &[
     Language { name: "rust", prepare: prepare_rust, build: build_rust },
     Language { name: "c", prepare: prepare_c, build: build_c },
+    Language {
+        name: "assemblyscript",
+        prepare: assemblyscript::prepare,
+        build: build_assemblyscript,
+    },
 ];
 
 /// The folder of the programs.
@@ -42,8 +48,14 @@ pub fn build_all() -> Result<Vec<&'static Language>> {
             continue;
         }
         fs::create_dir_all(guests_dir().join(language.modules()))?;
-        for program in PROGRAMS {
-            let module = (language.build)(program)?;
+        // Beside each other: a compiler of one file has one thread.
+        let modules: Vec<Result<PathBuf>> = thread::scope(|scope| {
+            let builds: Vec<_> =
+                PROGRAMS.iter().map(|program| scope.spawn(|| (language.build)(program))).collect();
+            builds.into_iter().map(|build| build.join().expect("it does not panic")).collect()
+        });
+        for (program, module) in PROGRAMS.iter().zip(modules) {
+            let module = module.with_context(|| format!("{program} in {}", language.name))?;
             fs::copy(&module, language.module(program))
                 .with_context(|| format!("cannot copy {}", module.display()))?;
         }
@@ -99,5 +111,12 @@ fn prepare_c() -> Result<bool> {
 fn build_c(program: &str) -> Result<PathBuf> {
     let module = guests_dir().join(format!("languages_{program}_in_c.wasm"));
     c_guests::build(&folder().join(program).join("c").join(format!("{program}.c")), &module)?;
+    Ok(module)
+}
+
+fn build_assemblyscript(program: &str) -> Result<PathBuf> {
+    let module = guests_dir().join(format!("languages_{program}_in_assemblyscript.wasm"));
+    let source = folder().join(program).join("assemblyscript").join(format!("{program}.ts"));
+    assemblyscript::build(&source, &module)?;
     Ok(module)
 }

@@ -119,7 +119,7 @@ pub struct TestArgs {
 #[derive(Args, Debug)]
 pub struct InitArgs {}
 
-/// Make a new project, in Rust or C
+/// Make a new project, in Rust, C or AssemblyScript
 ///
 /// The library of the language is written into it, as source.
 #[derive(Args, Debug)]
@@ -140,6 +140,9 @@ pub enum Language {
     Rust,
     /// A Makefile.
     C,
+    /// A package.json.
+    #[value(name = "assemblyscript", alias = "as")]
+    AssemblyScript,
 }
 
 /// What the root process is given.

@@ -218,10 +218,20 @@ fn destination(
 ) -> Result<Option<(String, Destination)>, String> {
     Ok(Some(match target {
         Target::Tcp(address) => {
-            (format!("tcp:{address}"), Destination::Tcp { address: address.clone() })
+            let (address, trust) = (address.clone(), None);
+            (format!("tcp:{address}"), Destination::Tcp { address, trust })
+        }
+        Target::Tls(address) => {
+            let (address, trust) = (address.clone(), Some(trust()?));
+            (format!("tls:{address}"), Destination::Tcp { address, trust })
         }
         Target::SyslogTcp(address) => {
-            (format!("syslog:tcp:{address}"), Destination::SyslogTcp { address: address.clone() })
+            let (address, trust) = (address.clone(), None);
+            (format!("syslog:tcp:{address}"), Destination::SyslogTcp { address, trust })
+        }
+        Target::SyslogTls(address) => {
+            let (address, trust) = (address.clone(), Some(trust()?));
+            (format!("syslog:tls:{address}"), Destination::SyslogTcp { address, trust })
         }
         Target::SyslogUdp(address) => {
             (format!("syslog:udp:{address}"), Destination::SyslogUdp { address: address.clone() })

@@ -53,6 +53,12 @@ impl Databases {
         self.owner.get_or_insert_with(new).clone()
     }
 
+    /// The directories of the process are others now: so it is for connections that it opens from
+    /// here on. Those that are open keep theirs.
+    pub(crate) fn forget_owner(&mut self) {
+        self.owner = None;
+    }
+
     /// The connection, or a trap.
     pub(crate) fn connection(&mut self, id: i64) -> Result<&mut Connection> {
         self.connections.get_mut(id, CONNECTION)?.0.as_mut().ok_or_else(lost)

@@ -185,18 +185,18 @@ impl State {
         Ok(())
     }
 
-    #[cold]
-    fn denied(&self, right: Rights, call: &'static str) -> Arc<str> {
-        let name = right.name();
-        self.process.deny(name, || (name.to_owned(), call.to_owned()))
-    }
-
     /// Tells who listens to this process that it makes use of a right.
     #[cold]
     pub(crate) fn used(&self, grant: &str, call: &str) {
         if let Some(audit) = &self.config.audit {
             audit.used(self.process.pid(), grant, call);
         }
+    }
+
+    #[cold]
+    fn denied(&self, right: Rights, call: &'static str) -> Arc<str> {
+        let name = right.name();
+        self.process.deny(name, || (name.to_owned(), call.to_owned()))
     }
 
     /// Takes over redirections that others have set since the last call.
@@ -234,8 +234,7 @@ impl State {
         let config = ProcessConfig { wasi, redirected, ..ProcessConfig::clone(&self.config) };
         self.config = Arc::new(config);
         if let Some(tables) = &mut self.tables {
-            // Children get what this process has now.
-            tables.configs.each(|draft| draft.built = None);
+            tables.config_changed();
         }
     }
 

@@ -46,6 +46,14 @@ impl Tables {
         self.sockets.get_or_insert_default()
     }
 
+    /// What was derived from the configuration is no longer true.
+    pub(crate) fn config_changed(&mut self) {
+        self.configs.entries.values_mut().for_each(|draft| draft.built = None);
+        if let Some(databases) = &mut self.databases {
+            databases.forget_owner();
+        }
+    }
+
     pub(crate) fn databases(&mut self) -> &mut Databases {
         self.databases.get_or_insert_default()
     }
@@ -128,11 +136,6 @@ impl<T> Table<T> {
     /// The entry, or a trap.
     pub(crate) fn get_mut(&mut self, id: i64, what: &str) -> Result<&mut T> {
         self.entries.get_mut(&id.cast_unsigned()).ok_or_else(|| unknown(id, what))
-    }
-
-    /// Changes all entries.
-    pub(crate) fn each(&mut self, change: impl FnMut(&mut T)) {
-        self.entries.values_mut().for_each(change);
     }
 
     /// Drops all entries that are not wanted any more.

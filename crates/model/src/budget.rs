@@ -34,8 +34,6 @@ pub enum Budgeted {
     MessagesIn = 6,
     /// Bytes sent and received on the network, all in all.
     Network = 7,
-    /// Open files, directories, sockets and databases at present, wherever their handles are.
-    Descriptors = 8,
 }
 
 /// What happens at the limit.
@@ -50,7 +48,7 @@ pub enum Policy {
 }
 
 /// The number of kinds.
-const KINDS: usize = 9;
+const KINDS: usize = 8;
 
 impl Budgeted {
     /// All kinds, in the order of their numbers.
@@ -63,7 +61,6 @@ impl Budgeted {
         Budgeted::MessagesOut,
         Budgeted::MessagesIn,
         Budgeted::Network,
-        Budgeted::Descriptors,
     ];
 
     /// The kind with this number, if there is one.
@@ -82,7 +79,6 @@ impl Budgeted {
             (Scope::Process, Budgeted::MessagesOut) => "messages_out_max",
             (Scope::Process, Budgeted::MessagesIn) => "messages_in_max",
             (Scope::Process, Budgeted::Network) => "network_bytes_max",
-            (Scope::Process, Budgeted::Descriptors) => "descriptors_max",
             (Scope::Subtree, Budgeted::Memory) => "tree_total_memory_max",
             (Scope::Subtree, Budgeted::CpuTime) => "tree_cpu_time_max",
             (Scope::Subtree, Budgeted::CpuRate) => "tree_cpu_rate_max",
@@ -91,7 +87,6 @@ impl Budgeted {
             (Scope::Subtree, Budgeted::MessagesOut) => "tree_messages_out_max",
             (Scope::Subtree, Budgeted::MessagesIn) => "tree_messages_in_max",
             (Scope::Subtree, Budgeted::Network) => "tree_network_bytes_max",
-            (Scope::Subtree, Budgeted::Descriptors) => "tree_descriptors_max",
         }
     }
 
@@ -105,9 +100,7 @@ impl Budgeted {
     /// What happens at the limit unless something else is asked for.
     pub fn usual_policy(self) -> Policy {
         match self {
-            Budgeted::Memory | Budgeted::Children | Budgeted::Network | Budgeted::Descriptors => {
-                Policy::Error
-            }
+            Budgeted::Memory | Budgeted::Children | Budgeted::Network => Policy::Error,
             Budgeted::CpuRate | Budgeted::MessagesOut | Budgeted::MessagesIn => Policy::Wait,
             Budgeted::CpuTime | Budgeted::Lifetime => Policy::End,
         }

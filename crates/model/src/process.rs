@@ -10,6 +10,7 @@ mod alias;
 mod bonds;
 mod hibernate;
 mod late;
+mod obituary;
 mod snapshot;
 mod suspend;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use alias::{AliasDelivery, AliasMode};
 pub use bonds::MonitorOptions;
+pub use obituary::{Leftovers, Obituary};
 pub use snapshot::Snapshot;
 pub use suspend::NotSuspended;
 
@@ -68,38 +70,6 @@ pub enum LinkOutcome {
     Ignored,
     /// It had ended already.
     Gone,
-}
-
-/// What a dead process leaves to be told, in this order.
-#[derive(Debug)]
-pub struct Obituary {
-    /// Linked processes: each gets an exit signal.
-    pub links: Vec<Pid>,
-    /// Monitors that watch it: each gets a down.
-    pub watchers: Vec<(Ref, Pid)>,
-    /// Its own monitors: each is removed at the other end.
-    pub monitors: Vec<(Ref, Pid)>,
-    /// Senders that wait at its full mailbox, to be woken.
-    pub senders: VecDeque<Pid>,
-    /// What was never received; resources are released with it.
-    pub unread: Mailbox,
-    /// What few processes leave.
-    pub leftovers: Option<Box<Leftovers>>,
-}
-
-/// What few processes leave to be told or taken away.
-#[derive(Debug)]
-pub struct Leftovers {
-    /// Its active aliases.
-    pub aliases: Vec<Ref>,
-    /// Processes that it suspends: each is resumed.
-    pub suspending: Vec<Pid>,
-    /// Processes that suspend it: each forgets that.
-    pub suspenders: Vec<Pid>,
-    /// The text by which people know it.
-    pub label: Option<Arc<str>>,
-    /// Links and monitors that came when its end had begun: each is answered with `noproc`.
-    pub late: VecDeque<Signal>,
 }
 
 /// What few processes have.
@@ -487,18 +457,6 @@ impl Process {
             senders: self.all_senders(),
             unread: std::mem::take(&mut self.mailbox),
             leftovers: self.rare.take().map(|rare| Box::new(rare.leftovers())),
-        }
-    }
-}
-
-impl Rare {
-    fn leftovers(self) -> Leftovers {
-        Leftovers {
-            aliases: self.aliases.into_keys().collect(),
-            suspending: self.suspending.into_keys().collect(),
-            suspenders: self.suspenders.into_iter().collect(),
-            label: self.label,
-            late: self.late.into_questions(),
         }
     }
 }

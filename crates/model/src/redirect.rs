@@ -77,8 +77,12 @@ pub enum Target {
     Seed(u64),
     /// Lines over TCP to `host:port`.
     Tcp(String),
+    /// Lines over TLS to `host:port`.
+    Tls(String),
     /// Syslog over TCP to `host:port`.
     SyslogTcp(String),
+    /// Syslog over TLS to `host:port`.
+    SyslogTls(String),
     /// Syslog over UDP to `host:port`.
     SyslogUdp(String),
     /// Elasticsearch.
@@ -194,7 +198,9 @@ impl Target {
         matches!(
             self,
             Target::Tcp(_)
+                | Target::Tls(_)
                 | Target::SyslogTcp(_)
+                | Target::SyslogTls(_)
                 | Target::SyslogUdp(_)
                 | Target::Elasticsearch { .. }
                 | Target::Http { .. }
@@ -222,7 +228,7 @@ impl Target {
         (!fits).then_some(match what {
             What::Stdin => "input comes from null, file: or text:",
             What::Stdout | What::Stderr | What::Files(_) => {
-                "output goes to null, file:, tcp:, syslog:, elasticsearch: or http:"
+                "output goes to null, file:, tcp:, tls:, syslog:, elasticsearch: or http:"
             }
             What::Directory(_) => "a directory is served by a process, which only guests can name",
             What::Clock => "a clock is fixed:, step: or script:",

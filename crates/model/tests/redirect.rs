@@ -27,6 +27,8 @@ fn each_form_is_read_as_what_it_says() {
         ("env:HOME=null", What::Variable("HOME".into()), Target::Null),
         ("stdout=tcp:[::1]:99", What::Stdout, Target::Tcp("[::1]:99".into())),
         ("stdout=syslog:udp:log:514", What::Stdout, Target::SyslogUdp("log:514".into())),
+        ("stdout=syslog:tls:log:6514", What::Stdout, Target::SyslogTls("log:6514".into())),
+        ("stdout=tls:log:99", What::Stdout, Target::Tls("log:99".into())),
         ("stdout=own", What::Stdout, Target::Own),
         ("connect:tcp:10.0.0.0/8=null", What::Connect(rule("tcp:10.0.0.0/8")), Target::Null),
         (

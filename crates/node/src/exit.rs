@@ -29,8 +29,8 @@ pub struct ExitReport {
 }
 
 /// Hears of what operators want to know. Processes that failed on their own account: by a trap, a
-/// status other than 0, a limit, a bug of the runtime; those that a link or a request ended are part
-/// of another's report. And what processes were denied.
+/// status other than 0, a limit, a bug of the runtime; those that a link or a request ended are
+/// part of another's report. And what processes were denied.
 pub trait Observer: Send + Sync {
     /// Called by a worker, so it must not block for long.
     fn exited(&self, report: &ExitReport);

@@ -268,7 +268,6 @@ impl<'a> InLine<'a> {
                 environment.count_message(false);
                 return Ok(());
             }
-            // Whoever redirected this process has decided.
             Destination::Redirected(to) => (to, None),
             Destination::Alias { reference, priority } => {
                 let Some(owner) = environment.aliases().owner(reference, self.sender) else {

@@ -7,7 +7,7 @@
 
 use crate::program::{
     Alias, AliasMode, End, Item, Name, Outcome, Pattern, Priority, Program, Query, QueueData,
-    Reason, Step, To, Trace, Wait, Watch, Who,
+    Reason, Socket, Step, To, Trace, Wait, Watch, Who,
 };
 
 /// The bytes of one event.
@@ -69,6 +69,10 @@ fn encode_step(step: &Step, bytes: &mut Vec<u8>) {
         Step::Priority(priority) => [26, priority_code(*priority), 0, 0, 0],
         Step::Left(timer) => [27, timer.0, 0, 0, 0],
         Step::Hibernate => [29, 0, 0, 0, 0],
+        Step::Socket(Socket::Listen(port)) => [36, port.0, 0, 0, 0],
+        Step::Socket(Socket::Connect(port)) => [37, port.0, 0, 0, 0],
+        Step::Socket(Socket::Accept(port)) => [38, port.0, 0, 0, 0],
+        Step::Socket(Socket::Closed(port)) => [39, port.0, 0, 0, 0],
         Step::Limit => [31, 0, 0, 0, 0],
         Step::Grow => [32, 0, 0, 0, 0],
         Step::Spin => [33, 0, 0, 0, 0],

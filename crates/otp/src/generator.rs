@@ -4,8 +4,8 @@
 //! by itself, and mixes what decides over life and death with what tells of it.
 
 use crate::program::{
-    Alias, AliasMode, Name, Pattern, Program, Query, Reason, Script, Step, Timer, To, Wait, Watch,
-    Who,
+    Alias, AliasMode, Name, Pattern, Program, Query, QueueData, Reason, Script, Step, Timer, To,
+    Wait, Watch, Who,
 };
 
 /// Random numbers, the same for the same seed (xorshift64*).
@@ -62,6 +62,7 @@ pub fn generate(seed: u64) -> Program {
         watches: Vec::new(),
         timers: Vec::new(),
         aliases: Vec::new(),
+        ports: Vec::new(),
     };
     // The first is there from the beginning; each other one is, or is spawned by one before it.
     let parents: Vec<Option<usize>> = (0..count)
@@ -203,7 +204,8 @@ impl Maker {
             108 if !mine.own_aliases.is_empty() => {
                 Step::Unalias(self.random.pick(&mine.own_aliases))
             }
-            112..116 => Step::Hibernate,
+            112..115 => Step::Hibernate,
+            115 => Step::QueueData(self.random.pick(&[QueueData::OnHeap, QueueData::OffHeap])),
             _ => {
                 // Not numbers of messages and links, which say little and are hard to explain.
                 let queries = [Query::Watchers, Query::Traps];

@@ -22,6 +22,8 @@ pub mod erl;
 pub mod generator;
 pub mod mutation;
 pub mod native;
+mod native_sockets;
+mod pause;
 pub mod program;
 pub mod rows;
 pub mod scenarios;

@@ -5,10 +5,9 @@
 //! process does anything else. It pauses at random in between, decided by the seed.
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lunatic_model::{
@@ -22,6 +21,8 @@ use lunatic_node::{
 use crate::board::{Board, GO, PROBE, run_out};
 use crate::codec::{name_text, priority_code};
 use crate::generator::Random;
+use crate::native_sockets::{Addresses, Sockets};
+use crate::pause::give_way;
 use crate::program::{
     Alias, AliasMode, Item, NOBODY, Outcome, Pattern, Priority, Program, Query, QueueData, Reason,
     Step, Timer, To, Trace, Wait, Watch, Who,
@@ -49,7 +50,8 @@ impl Native {
     pub fn play(&self, program: &Program, seed: u64) -> Trace {
         let environment = self.node.environment(1);
         let board = Board::new(program);
-        let run = Arc::new(Run { program: program.clone(), board: board.clone(), seed });
+        let addresses = Addresses::default();
+        let run = Arc::new(Run { program: program.clone(), board: board.clone(), seed, addresses });
         let roots: Vec<_> = program
             .roots()
             .into_iter()
@@ -73,6 +75,7 @@ struct Run {
     program: Program,
     board: Arc<Board>,
     seed: u64,
+    addresses: Addresses,
 }
 
 /// Makes the identity of a process, and writes it down before anybody can meet it. None when the
@@ -98,6 +101,7 @@ async fn begin(
         watches: BTreeMap::new(),
         timers: BTreeMap::new(),
         limited: false,
+        sockets: Sockets::default(),
         probed: None,
         run: run.clone(),
     };
@@ -127,6 +131,7 @@ struct Body {
     watches: BTreeMap<Ref, Watch>,
     timers: BTreeMap<Timer, Ref>,
     limited: bool,
+    sockets: Sockets,
     /// A probe that came where it cannot be answered.
     probed: Option<u64>,
 }
@@ -245,7 +250,12 @@ impl Body {
             Step::Spin => loop {
                 give_way().await;
             },
-            Step::Nap => self.nap().await,
+            Step::Nap => {
+                let begin = Instant::now();
+                self.me.sleep(NAP).await;
+                Outcome::Is(begin.elapsed() >= NAP)
+            }
+            Step::Socket(socket) => self.sockets.perform(*socket, &self.run.addresses).await,
             _ => Outcome::Badarg,
         })
     }
@@ -373,12 +383,6 @@ impl Body {
         }
     }
 
-    async fn nap(&self) -> Outcome {
-        let begin = Instant::now();
-        self.me.sleep(NAP).await;
-        Outcome::Is(begin.elapsed() >= NAP)
-    }
-
     /// Waits for a message without taking one; probes are none.
     async fn hibernate(&mut self) -> Outcome {
         let board = self.run.board.clone();
@@ -484,17 +488,4 @@ impl Body {
 
 fn kind(kinds: Kinds) -> ModelPattern {
     ModelPattern { kinds, ..ModelPattern::ANY }
-}
-
-/// Lets other processes run.
-pub(crate) async fn give_way() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -142,6 +142,23 @@ pub enum Priority {
     Wrong,
 }
 
+/// A socket: where Erlang has ports. One process listens, one connects.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Port(pub u8);
+
+/// What is done with a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Socket {
+    /// Listens at an address of this machine.
+    Listen(Port),
+    /// Connects to that address.
+    Connect(Port),
+    /// Takes a connection.
+    Accept(Port),
+    /// Waits until the other end of the connection is closed.
+    Closed(Port),
+}
+
 /// Where the messages of a process are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum QueueData {
@@ -207,6 +224,8 @@ pub enum Step {
     Priority(Priority),
     /// Where its messages are kept: no difference that anybody could see.
     QueueData(QueueData),
+    /// Does something with a socket.
+    Socket(Socket),
     /// Sets a limit of memory that kills, a little above what it has.
     Limit,
     /// Asks for far more memory than that.
@@ -332,6 +351,8 @@ pub struct Program {
     pub timers: Vec<String>,
     /// How aliases are written.
     pub aliases: Vec<String>,
+    /// How sockets are written.
+    pub ports: Vec<String>,
 }
 
 impl Program {

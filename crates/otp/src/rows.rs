@@ -10,8 +10,13 @@ pub enum State {
     Kept,
     /// Kept by scenarios as far as it means something here, which is this far.
     KeptSoFar(&'static str),
-    /// Kept, as tests at this path show; `erl` was not asked.
-    Tested(&'static str),
+    /// Kept, as tests show; `erl` was not asked.
+    Tested {
+        /// The tests.
+        path: &'static str,
+        /// Why `erl` was not asked.
+        why: &'static str,
+    },
     /// Kept by the words of the manual: the release of `erl` that is asked does not have it.
     Unconfirmed(&'static str),
     /// A part is kept, by scenarios; the rest is missing, or elsewhere.
@@ -117,10 +122,21 @@ pub const ROWS: [Row; 64] = [
     row(53, "two versions of a module", NotYet(CODE)),
     row(54, "purge", NotYet(CODE)),
     row(55, "code_change and releases", NotYet(CODE)),
-    row(56, "tracing", NotYet("only reports of failures and figures are there")),
+    row(
+        56,
+        "tracing",
+        NotYet("nobody attaches to a process; there are reports, figures and `--audit=calls`"),
+    ),
     row(57, "hooks for debuggers", NotYet("only backtraces are there")),
     row(58, "observing, crash dumps", NotYet("only figures are there")),
-    row(59, "a logger that never blocks for ever", Tested("crates/sinks/tests/sinks/streams.rs")),
+    row(
+        59,
+        "a logger that never blocks for ever",
+        Tested {
+            path: "crates/sinks/tests/sinks/streams.rs",
+            why: "its logger is one of many parts, and shows the same only under load",
+        },
+    ),
     row(
         60,
         "ETS",
@@ -131,17 +147,23 @@ pub const ROWS: [Row; 64] = [
         "persistent terms, atomics, counters",
         NotApplicable("processes share no memory: what is constant is in the module or a message"),
     ),
-    row(
-        62,
-        "ports belong to their owner and close with it",
-        Tested("crates/engine/tests/faults/main.rs"),
-    ),
+    row(62, "ports belong to their owner and close with it", Kept),
     row(
         63,
         "who is killed inside native code is dead for others at once",
-        Tested("crates/engine/tests/conformance/sqlite_life.rs"),
+        Tested {
+            path: "crates/engine/tests/conformance/sqlite_life.rs",
+            why: "there it takes native code of one's own",
+        },
     ),
-    row(64, "signals of the system stop it in order", Tested("crates/cli/tests/cli/signals.rs")),
+    row(
+        64,
+        "signals of the system stop it in order",
+        Tested {
+            path: "crates/cli/tests/cli/signals.rs",
+            why: "one `erl` plays all scenarios, and must not stop",
+        },
+    ),
 ];
 
 impl Row {
@@ -150,7 +172,7 @@ impl Row {
         let state = match self.state {
             Kept => "**kept**".to_owned(),
             KeptSoFar(how_far) => format!("**kept**; {how_far}"),
-            Tested(path) => format!("kept, not asked of `erl`: `{path}`"),
+            Tested { path, why } => format!("kept (`{path}`); `erl` was not asked: {why}"),
             Unconfirmed(why) => format!("by table, unconfirmed: {why}"),
             Partly(rest) => format!("partly; {rest}"),
             Deviates(why) => format!("deviates: {why}"),
@@ -201,7 +223,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (index, row) in ROWS.iter().enumerate() {
             assert_eq!(usize::from(row.number), index + 1);
-            if let Tested(path) = row.state {
+            if let Tested { path, .. } = row.state {
                 assert!(root.join(path).is_file(), "row {}: there is no {path}", row.number);
             }
         }

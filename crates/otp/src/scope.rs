@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::program::{
-    Alias, PROCESSES_MAX, Pattern, Program, STEPS_MAX, Step, Timer, To, Watch, Who,
+    Alias, PROCESSES_MAX, Pattern, Port, Program, STEPS_MAX, Socket, Step, Timer, To, Watch, Who,
 };
 
 /// What a process knows and has made so far.
@@ -91,6 +91,14 @@ impl Program {
                 _ => None,
             })
         })
+    }
+}
+
+impl Program {
+    /// Who listens at a socket.
+    pub fn listener(&self, port: Port) -> Option<Who> {
+        let listens = Step::Socket(Socket::Listen(port));
+        self.everybody().find(|who| self.steps(*who).contains(&listens))
     }
 }
 
@@ -185,6 +193,7 @@ impl Known {
             | Step::Priority(_)
             | Step::QueueData(_)
             | Step::Hibernate
+            | Step::Socket(_)
             | Step::Limit
             | Step::Grow
             | Step::Spin

@@ -23,7 +23,7 @@ use lunatic_model::{
 use lunatic_node::{Environment, Node, NodeOptions, Process};
 
 use crate::generator::Random;
-use crate::native::give_way;
+use crate::pause::give_way;
 
 /// Processes that live at the same time.
 const PLACES: usize = 48;

@@ -6,7 +6,7 @@ use crate::codec::name_text;
 use crate::mutation::Mutation;
 use crate::program::{
     Alias, AliasMode, Item, NOBODY, Name, Outcome, Pattern, Priority, Query, QueueData, Reason,
-    STEPS_MAX, Step, Timer, To, Wait, Watch, Who,
+    STEPS_MAX, Socket, Step, Timer, To, Wait, Watch, Who,
 };
 use crate::words::{exit_reason, message, pid, reference, who_of};
 use crate::world::{Source, World, mix};
@@ -142,6 +142,11 @@ impl World<'_> {
         match step {
             Step::Nap => Did::Done(Outcome::Is(true)),
             Step::Spin => Did::Waits,
+            // The end of a process closes what it has, and nothing else does.
+            Step::Socket(Socket::Closed(port)) => match self.program.listener(*port) {
+                Some(other) if self.slot(other).end.is_none() => Did::Waits,
+                Some(_) | None => Did::Done(Outcome::Is(true)),
+            },
             Step::Limit => {
                 self.slot_mut(who).limited = true;
                 Did::Done(Outcome::Ok)

@@ -6,8 +6,8 @@
 use std::fmt::{self, Write};
 
 use crate::program::{
-    Alias, End, Item, Name, Outcome, Pattern, Program, Reason, Script, Step, Timer, To, Trace,
-    Wait, Watch, Who,
+    Alias, End, Item, Name, Outcome, Pattern, Port, Program, Reason, Script, Socket, Step, Timer,
+    To, Trace, Wait, Watch, Who,
 };
 use crate::spelling::{ALIAS_MODES, PRIORITIES, QUERIES, QUEUE_DATA, reason_of, word_of};
 
@@ -176,6 +176,11 @@ impl<'t> Words<'_, 't> {
         Ok(Timer(intern(&mut self.program.timers, word)))
     }
 
+    fn port(&mut self) -> Result<Port, String> {
+        let word = self.next()?;
+        Ok(Port(intern(&mut self.program.ports, word)))
+    }
+
     fn tag(&mut self) -> Result<u8, String> {
         let word = self.next()?;
         word.parse().ok().filter(|tag| *tag > 0).ok_or(format!("`{word}` is no tag: 1 to 255"))
@@ -236,6 +241,10 @@ impl<'t> Words<'_, 't> {
             "priority" => Step::Priority(self.one_of(PRIORITIES)?),
             "queue_data" => Step::QueueData(self.one_of(QUEUE_DATA)?),
             "hibernate" => Step::Hibernate,
+            "listen" => Step::Socket(Socket::Listen(self.port()?)),
+            "connect" => Step::Socket(Socket::Connect(self.port()?)),
+            "accept" => Step::Socket(Socket::Accept(self.port()?)),
+            "closed" => Step::Socket(Socket::Closed(self.port()?)),
             "limit" => Step::Limit,
             "grow" => Step::Grow,
             "spin" => Step::Spin,
@@ -318,6 +327,10 @@ impl Program {
         self.watches.get(usize::from(watch.0)).map_or("unknown", String::as_str)
     }
 
+    fn port(&self, port: Port) -> &str {
+        &self.ports[usize::from(port.0)]
+    }
+
     fn timer(&self, timer: Timer) -> &str {
         &self.timers[usize::from(timer.0)]
     }
@@ -383,12 +396,23 @@ impl Program {
             Step::Priority(priority) => format!("priority {}", word_of(PRIORITIES, priority)),
             Step::QueueData(place) => format!("queue_data {}", word_of(QUEUE_DATA, place)),
             Step::Hibernate => "hibernate".into(),
+            Step::Socket(socket) => self.socket(*socket),
             Step::Limit => "limit".into(),
             Step::Grow => "grow".into(),
             Step::Spin => "spin".into(),
             Step::Nap => "nap".into(),
             Step::Listed(who) => format!("listed {}", self.who(*who)),
         }
+    }
+
+    fn socket(&self, socket: Socket) -> String {
+        let (verb, port) = match socket {
+            Socket::Listen(port) => ("listen", port),
+            Socket::Connect(port) => ("connect", port),
+            Socket::Accept(port) => ("accept", port),
+            Socket::Closed(port) => ("closed", port),
+        };
+        format!("{verb} {}", self.port(port))
     }
 
     fn pattern(&self, pattern: Pattern) -> String {

@@ -42,11 +42,11 @@ impl Delivery {
     ) -> Result<Delivery, String> {
         let time_max = options.answer_time;
         Ok(match destination {
-            Destination::Tcp { address } => {
-                Delivery::Tcp(Tcp::new(address, Framing::Lines, time_max))
+            Destination::Tcp { address, trust } => {
+                Delivery::Tcp(Tcp::new(address, trust, Framing::Lines, time_max)?)
             }
-            Destination::SyslogTcp { address } => {
-                Delivery::Tcp(Tcp::new(address, Framing::Syslog, time_max))
+            Destination::SyslogTcp { address, trust } => {
+                Delivery::Tcp(Tcp::new(address, trust, Framing::Syslog, time_max)?)
             }
             Destination::SyslogUdp { address } => Delivery::Udp(Udp::new(address)),
             Destination::Elasticsearch { server, index } => {

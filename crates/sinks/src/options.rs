@@ -9,11 +9,15 @@ pub enum Destination {
     Tcp {
         /// `host:port`.
         address: String,
+        /// Over TLS, with servers that these vouch for.
+        trust: Option<Trust>,
     },
     /// RFC 5424 over TCP, each message with its length before it (RFC 6587); confirms nothing.
     SyslogTcp {
         /// `host:port`.
         address: String,
+        /// Over TLS (RFC 5425), with servers that these vouch for.
+        trust: Option<Trust>,
     },
     /// RFC 5424 over UDP, a datagram for each line; confirms nothing.
     SyslogUdp {

@@ -6,11 +6,13 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::options::Trust;
 use crate::queue::Line;
 use crate::time::rfc3339;
+use crate::tls::Tls;
 
 /// Facility "user", severity "informational".
 const PRIORITY: u8 = 8 + 6;
@@ -26,14 +28,25 @@ pub(crate) enum Framing {
 
 pub(crate) struct Tcp {
     address: String,
+    tls: Option<Tls>,
     framing: Framing,
     time_max: Duration,
-    connection: Option<TcpStream>,
+    connection: Option<Connection>,
 }
 
+/// To a receiver, over TLS or not.
+type Connection = Box<dyn AsyncWrite + Send + Unpin>;
+
 impl Tcp {
-    pub(crate) fn new(address: String, framing: Framing, time_max: Duration) -> Tcp {
-        Tcp { address, framing, time_max, connection: None }
+    /// An error is the text of what is wrong with the server's name, or with whom to trust.
+    pub(crate) fn new(
+        address: String,
+        trust: Option<Trust>,
+        framing: Framing,
+        time_max: Duration,
+    ) -> Result<Tcp, String> {
+        let tls = trust.map(|trust| Tls::new(&address, &trust)).transpose()?;
+        Ok(Tcp { address, tls, framing, time_max, connection: None })
     }
 
     pub(crate) async fn send(&mut self, batch: &[Line]) -> io::Result<()> {
@@ -55,9 +68,18 @@ impl Tcp {
         let sending = async {
             let mut stream = match connection {
                 Some(stream) => stream,
-                None => TcpStream::connect(&self.address).await?,
+                None => {
+                    let stream = TcpStream::connect(&self.address).await?;
+                    let stream: Connection = match &self.tls {
+                        Some(tls) => Box::new(tls.connect(stream).await?),
+                        None => Box::new(stream),
+                    };
+                    stream
+                }
             };
             stream.write_all(&bytes).await?;
+            // TLS keeps what the system has not taken.
+            stream.flush().await?;
             io::Result::Ok(stream)
         };
         let sent = tokio::time::timeout(self.time_max, sending).await;

@@ -109,16 +109,16 @@ export function toBytes<T>(value: T): Uint8Array {
 
 /** A value from bytes, all of them. */
 export function fromBytes<T>(bytes: Uint8Array): Result<T> {
-  return decodeAll<T>(Reader.of(bytes), null);
-}
-
-/** A value from all bytes of a reader; a failure names the type and who sent it. */
-export function decodeAll<T>(reader: Reader, sender: Pid | null): Result<T> {
+  const reader = Reader.of(bytes);
   const value = decode<T>(reader);
   reader.finish();
   const wrong = reader.failure;
   if (wrong === null) return Result.ok<T>(value);
-  const from = sender === null ? "" : " from " + sender.toString();
-  const message = "a message" + from + " is no " + nameof<T>() + ": " + wrong;
+  return unreadable<T>(bytes.length.toString() + " bytes are", wrong, null);
+}
+
+/** What is told of bytes that are no value of the type: it names the type. */
+export function unreadable<T>(what: string, wrong: string, sender: Pid | null): Result<T> {
+  const message = what + " no " + nameof<T>() + ": " + wrong;
   return Result.failed<T>(new Failure(FailureKind.Unreadable, message, sender));
 }

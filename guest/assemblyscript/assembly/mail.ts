@@ -1,9 +1,10 @@
 //! Sending, and receiving by patterns.
 //!
-//! What must stay true: a message leaves the slot when it is received (its bytes are copied), so
-//! that a program may keep it.
+//! What must stay true: the bytes of a message are copied when it is received, so that a program
+//! may keep it. Resources are not: they must be taken before the next message is received or
+//! written, and a later attempt is a failure.
 
-import { decodeAll, encode } from "./codec";
+import { decode, encode, unreadable } from "./codec";
 import { Failure, FailureKind, Result } from "./result";
 import { Pid, Reference } from "./pid";
 import { ExitReason } from "./reason";
@@ -19,9 +20,14 @@ export namespace Tag {
   export const CAST: i64 = -2;
   export const REPLY: i64 = -3;
   export const ARGUMENT: i64 = -4;
+  export const STARTED: i64 = -5;
+  export const SYSTEM: i64 = -6;
 }
 
 const TIMEOUT: i32 = 9027;
+
+/** Counts what has been in the slot, so that nobody takes resources of another message. */
+let slot: u64 = 0;
 
 /** What can lie in a mailbox. */
 export enum MailKind { Message, Exit, Down }
@@ -86,16 +92,35 @@ export class Mail {
     /** The reason of an exit or a down; normal for a message. */
     readonly reason: ExitReason,
     readonly bytes: Uint8Array,
+    private readonly resources: u32 = 0,
+    private readonly slot: u64 = 0,
   ) {}
 
   /** Its bytes, to be read by hand. */
   reader(): Reader {
-    return Reader.of(this.bytes);
+    const reader = Reader.of(this.bytes);
+    if (this.slot == slot) reader.resources = this.resources;
+    return reader;
+  }
+
+  /** What a reader of its bytes has left, as a value. */
+  readFrom<T>(reader: Reader): Result<T> {
+    const value = decode<T>(reader);
+    reader.finish();
+    const wrong = reader.failure;
+    if (wrong === null) return Result.ok<T>(value);
+    return unreadable<T>(this.toString() + " is", wrong, this.sender);
   }
 
   /** The body as a value; a failure names the type and the sender. */
   read<T>(): Result<T> {
-    return decodeAll<T>(this.reader(), this.sender);
+    return this.readFrom<T>(this.reader());
+  }
+
+  /** For people: how long it is, its tag, and who sent it. */
+  toString(): string {
+    const size = this.bytes.length.toString() + " bytes (tag " + this.tag.toString() + ")";
+    return "a message of " + size + " from " + this.sender.toString();
   }
 }
 
@@ -107,19 +132,24 @@ export function receive(timeout: i64 = -1, patterns: Pattern[] = []): Mail | nul
   const place = new StaticArray<u64>(8);
   const header = changetype<usize>(place);
   if (host.message.receive_with(list.dataStart, count, 0, timeout, header) == TIMEOUT) return null;
+  slot++;
   const bytes = new Uint8Array(<i32>place[6]);
   host.message.read_data(bytes.dataStart, bytes.length);
   const kind = load<u32>(header);
   const sender = new Pid(place[2], place[3]);
   const reference = new Reference(place[4], place[5]);
   const reason = new ExitReason(load<u32>(header, 4), kind == 0 ? new Uint8Array(0) : bytes);
-  return new Mail(kind, load<i64>(header, 8), sender, reference, reason, bytes);
+  const tag = load<i64>(header, 8);
+  const resources = load<u32>(header, 56);
+  return new Mail(kind, tag, sender, reference, reason, bytes, resources, slot);
 }
 
 /** Makes a message and leaves it in the slot; `about` is the reference before a call's body. */
 export function draft<T>(tag: i64, body: T, about: Reference | null = null): void {
   host.message.create_data(tag, 0);
+  slot++;
   const writer = new Writer();
+  writer.takesResources = true;
   if (about !== null) writer.fixed64(about.node).fixed64(about.id);
   encode<T>(writer, body);
   host.message.write_data(writer.start, writer.length);
@@ -129,6 +159,12 @@ export function draft<T>(tag: i64, body: T, about: Reference | null = null): voi
 export function send<T>(to: Pid, body: T, tag: i64 = Tag.PLAIN): void {
   draft<T>(tag, body);
   host.message.send_pid(to.node, to.id, -1);
+}
+
+/** The same within so many milliseconds; false if the mailbox is full for as long. */
+export function trySend<T>(to: Pid, body: T, timeout: i64, tag: i64 = Tag.PLAIN): bool {
+  draft<T>(tag, body);
+  return host.message.send_pid(to.node, to.id, timeout) == 0;
 }
 
 /** Sends to the process that has the name; a failure if nobody has it. */
@@ -151,6 +187,23 @@ export function sendAfter<T>(to: Pid, body: T, milliseconds: u64): Reference {
   const at = new StaticArray<u64>(2);
   host.timer.start(to.node, to.id, milliseconds, changetype<usize>(at));
   return new Reference(at[0], at[1]);
+}
+
+/** The same to the process that has the name when it is time. */
+export function sendNameAfter<T>(name: string, body: T, milliseconds: u64): Reference {
+  draft<T>(Tag.PLAIN, body);
+  const text = utf8(name);
+  const at = new StaticArray<u64>(2);
+  const place = changetype<usize>(at);
+  host.timer.start_named(changetype<usize>(text), text.byteLength, milliseconds, place);
+  return new Reference(at[0], at[1]);
+}
+
+/** The milliseconds that a timer has left, or -1 if it has fired. */
+export function readTimer(timer: Reference): i64 {
+  const left = new StaticArray<u64>(1);
+  if (host.timer.read(timer.node, timer.id, changetype<usize>(left)) != 0) return -1;
+  return <i64>left[0];
 }
 
 /** Cancels a timer: the milliseconds that were left, or -1 if it has fired. */

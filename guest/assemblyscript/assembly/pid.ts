@@ -25,9 +25,9 @@ export class Pid {
     return host.process.is_alive(this.node, this.id) != 0;
   }
 
-  /** Links the calling process with this one. */
-  link(): void {
-    host.process.link_pid(this.node, this.id, 0, 0);
+  /** Links the calling process with this one. An exit that is trapped carries the tag. */
+  link(tag: i64 = 0): void {
+    host.process.link_pid(this.node, this.id, tag, 0);
   }
 
   unlink(): void {
@@ -72,6 +72,11 @@ export class Reference {
 
   equals(other: Reference): bool {
     return this.node == other.node && this.id == other.id;
+  }
+
+  /** Whether it means nothing: two zeros. */
+  get isNone(): bool {
+    return this.node == 0 && this.id == 0;
   }
 
   /** Makes an alias of the calling process. `once`: the first message through it ends it. */

@@ -3,7 +3,10 @@
 //! AssemblyScript has no closures: an entry is a function of the module, known by its index in the
 //! table, and what it needs is a value that travels as the first message (tag -4).
 
-import { receive, send, Mail, Pattern, Tag } from "./mail";
+import { argumentMail } from "./argument";
+import { receive, send, Pattern, Tag } from "./mail";
+import { Config } from "./config";
+import { Module } from "./module";
 import { Failure, FailureKind, Result } from "./result";
 import { Pid, Reference } from "./pid";
 import { utf8 } from "./text";
@@ -12,6 +15,8 @@ import * as host from "./host";
 const ENTRY = "__lunatic_entry";
 const LINK: u32 = 1;
 const MONITOR: u32 = 2;
+const PRIORITY: u32 = 4;
+const OPTIONS_BYTES: u32 = 72;
 
 /** The messages of type M that come for the calling process. */
 export class Mailbox<M> {
@@ -33,27 +38,75 @@ export class Spawned {
   constructor(readonly pid: Pid, readonly monitor: Reference) {}
 }
 
+/** Who runs first. */
+export enum Priority { Low, Normal, High, Max }
+
 /** How to spawn. */
 export class SpawnOptions {
   flags: u32 = 0;
-  config: i64 = -1;
   label: string = "";
+  monitorFlags: u32 = 0;
+  private rank: Priority = Priority.Normal;
+  private linkTag: i64 = 0;
+  private config: Config | null = null;
+  private module: Module | null = null;
 
   /** Links parent and child before the child's first instruction. */
-  link(): SpawnOptions {
+  link(tag: i64 = 0): SpawnOptions {
     this.flags |= LINK;
+    this.linkTag = tag;
     return this;
   }
 
   /** Watches the child from its beginning. */
-  monitor(): SpawnOptions {
+  monitor(flags: u32 = 0): SpawnOptions {
     this.flags |= MONITOR;
+    this.monitorFlags = flags;
+    return this;
+  }
+
+  priority(priority: Priority): SpawnOptions {
+    this.flags |= PRIORITY;
+    this.rank = priority;
     return this;
   }
 
   labelled(label: string): SpawnOptions {
     this.label = label;
     return this;
+  }
+
+  /** What the child may do; without this, all that its parent may. */
+  configured(config: Config): SpawnOptions {
+    this.config = config;
+    return this;
+  }
+
+  /** The child runs this module, and not the caller's; for `spawnExport`. */
+  inModule(module: Module): SpawnOptions {
+    this.module = module;
+    return this;
+  }
+
+  /** What is wrong with the configuration, if anything is. */
+  get failure(): Failure | null {
+    const config = this.config;
+    return config === null ? null : config.failure;
+  }
+
+  /** As the runtime reads it, but for the names. */
+  block(): Uint8Array {
+    const block = new Uint8Array(OPTIONS_BYTES);
+    const at = block.dataStart;
+    const config = this.config;
+    const module = this.module;
+    store<u32>(at, this.flags);
+    store<u32>(at, this.rank, 4);
+    store<i64>(at, config === null ? -1 : config.id, 8);
+    store<i64>(at, module === null ? -1 : module.id, 16);
+    store<i64>(at, this.linkTag, 40);
+    store<u32>(at, this.monitorFlags, 56);
+    return block;
   }
 }
 
@@ -64,34 +117,58 @@ export function __lunatic_entry(runner: u32, entry: u32): void {
 
 /** Receives the argument and calls the entry. */
 function launch<M, A>(entry: u32): void {
-  const mail = receive(-1, [Pattern.message().tagged(Tag.ARGUMENT)]) as Mail;
-  call_indirect(entry, new Mailbox<M>(), mail.read<A>().value);
+  const mail = argumentMail();
+  call_indirect(entry, new Mailbox<M>(), mail.read<A>().orExit());
 }
 
 /** Spawns a process that runs `entry` with this argument; a failure if the runtime refuses. */
 export function trySpawn<M, A>(
-  entry: (mailbox: Mailbox<M>, argument: A) => void, argument: A, options: SpawnOptions,
+  entry: (mailbox: Mailbox<M>, argument: A) => void, argument: A,
+  options: SpawnOptions = new SpawnOptions(),
 ): Result<Spawned> {
-  const runner = (index: u32): void => { launch<M, A>(index); };
-  return spawnRunner<A>(runner.index, entry.index, argument, options);
+  return spawnIndex<M, A>(entry.index, argument, options);
 }
 
-/** The same for a runner of this library's own. */
-export function spawnRunner<A>(
-  runner: u32, entry: u32, argument: A, options: SpawnOptions,
+/** The same for the index of such a function. */
+export function spawnIndex<M, A>(entry: u32, argument: A, options: SpawnOptions): Result<Spawned> {
+  const runner = (index: u32): void => { launch<M, A>(index); };
+  const spawned = spawnRunner(runner.index, entry, options);
+  if (spawned.ok) send<A>(spawned.value.pid, argument, Tag.ARGUMENT);
+  return spawned;
+}
+
+/**
+ * Spawns a process that runs an exported function without parameters, which may be in another
+ * language if the options name a module. A failure if the runtime refuses; an export that does not
+ * exist traps.
+ */
+export function spawnExport<A>(
+  name: string, argument: A, options: SpawnOptions = new SpawnOptions(),
 ): Result<Spawned> {
+  const spawned = spawnWith(name, new Uint8Array(0), options);
+  if (spawned.ok) send<A>(spawned.value.pid, argument, Tag.ARGUMENT);
+  return spawned;
+}
+
+/** Spawns a runner of this library's own. The caller sends the argument at once. */
+export function spawnRunner(runner: u32, entry: u32, options: SpawnOptions): Result<Spawned> {
   const parameters = new Uint8Array(34);
   store<u8>(parameters.dataStart, 0x7f);
   store<u32>(parameters.dataStart, runner, 1);
   store<u8>(parameters.dataStart, 0x7f, 17);
   store<u32>(parameters.dataStart, entry, 18);
-  const name = utf8(ENTRY);
+  return spawnWith(ENTRY, parameters, options);
+}
+
+function spawnWith(
+  entry: string, parameters: Uint8Array, options: SpawnOptions,
+): Result<Spawned> {
+  const failure = options.failure;
+  if (failure !== null) return Result.failed<Spawned>(failure);
+  const name = utf8(entry);
   const label = utf8(options.label);
-  const block = new Uint8Array(72);
+  const block = options.block();
   const at = block.dataStart;
-  store<u32>(at, options.flags);
-  store<i64>(at, options.config, 8);
-  store<i64>(at, -1, 16);
   store<usize>(at, changetype<usize>(name), 24);
   store<u32>(at, name.byteLength, 28);
   store<usize>(at, parameters.dataStart, 32);
@@ -99,12 +176,11 @@ export function spawnRunner<A>(
   store<usize>(at, changetype<usize>(label), 48);
   store<u32>(at, label.byteLength, 52);
   const out = new StaticArray<u64>(4);
-  if (host.process.spawn_with(at, 72, changetype<usize>(out)) != 0) {
+  if (host.process.spawn_with(at, OPTIONS_BYTES, changetype<usize>(out)) != 0) {
     return Result.failed<Spawned>(Failure.ofResource("a spawn", out[0]));
   }
-  const pid = new Pid(out[0], out[1]);
-  send<A>(pid, argument, Tag.ARGUMENT);
-  return Result.ok<Spawned>(new Spawned(pid, new Reference(out[2], out[3])));
+  const monitor = new Reference(out[2], out[3]);
+  return Result.ok<Spawned>(new Spawned(new Pid(out[0], out[1]), monitor));
 }
 
 /** Spawns a process; where the runtime refuses, the caller ends with the reason. */
@@ -134,6 +210,18 @@ export function trapExit(trap: bool): void {
   host.process.set_flag(0, trap ? 1 : 0, changetype<usize>(before));
 }
 
+/** Who runs first: sets it for the calling process. */
+export function setPriority(priority: Priority): void {
+  const before = new StaticArray<u64>(1);
+  host.process.set_flag(1, priority, changetype<usize>(before));
+}
+
+/** A text by which people know the calling process; an empty one takes it away. */
+export function setLabel(label: string): void {
+  const text = utf8(label);
+  host.process.set_label(changetype<usize>(text), text.byteLength);
+}
+
 /** Waits. */
 export function sleep(milliseconds: u64): void {
   host.process.sleep_ms(milliseconds);
@@ -153,6 +241,15 @@ export function register(name: string, pid: Pid): Failure | null {
 export function unregister(name: string): bool {
   const text = utf8(name);
   return host.registry.unregister(changetype<usize>(text), text.byteLength) == 0;
+}
+
+/** Watches the process that has the name now; if nobody has, the down comes at once. */
+export function monitorName(name: string): Reference {
+  const text = utf8(name);
+  const at = new StaticArray<u64>(2);
+  const place = changetype<usize>(at);
+  host.process.monitor_name(changetype<usize>(text), text.byteLength, 0, place);
+  return new Reference(at[0], at[1]);
 }
 
 /** Who has the name; null if nobody has. */

@@ -10,6 +10,8 @@ import { isUtf8 } from "./text";
 export class Reader {
   /** What was wrong first; null as long as all is well. */
   failure: string | null = null;
+  /** How many resources of a message can be taken now: those of the one that lies in the slot. */
+  resources: u32 = 0;
   private at: usize;
   private end: usize;
 
@@ -165,6 +167,14 @@ export class Reader {
     if (elements <= this.left) return elements;
     this.fail(elements.toString() + " elements in " + this.left.toString() + " bytes");
     return 0;
+  }
+
+  /** The index of a resource that is to be taken now; -1, and a failure, if there is none. */
+  resource(): i64 {
+    const index = this.u32();
+    if (this.ok && index < this.resources) return index;
+    this.fail("a resource that is not there, or no more, since another message has come");
+    return -1;
   }
 
   /** Which variant of an enum of so many. */

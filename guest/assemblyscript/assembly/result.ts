@@ -1,7 +1,7 @@
 //! What an operation gives that can fail: a value, or a `Failure` that says what failed and why.
 //! AssemblyScript has no exceptions to catch, so what a program may want to handle is a value.
 
-import { ExitReason } from "./reason";
+import { ExitReason, exit } from "./reason";
 import { Pid } from "./pid";
 import { Reader } from "./reader";
 import { Writer } from "./writer";
@@ -21,6 +21,14 @@ export enum FailureKind {
   Name,
   /** A process told that its start failed. `reason` is what it gave. */
   Start,
+  /** A process told that there is nothing for it to do. */
+  Ignored,
+  /** There is no such child. */
+  NotFound,
+  /** The child runs. `sender` is its pid. */
+  Running,
+  /** There is a child of this id, which does not run. */
+  Present,
 }
 
 /** Why something failed. `message` is for people, the rest for programs. */
@@ -43,6 +51,10 @@ export class Failure {
     host.error.to_string(error, changetype<usize>(text));
     host.error.drop(error);
     return new Failure(FailureKind.Refused, what + ": " + String.UTF8.decode(text));
+  }
+
+  static refused(what: string, why: string): Failure {
+    return new Failure(FailureKind.Refused, what + ": " + why);
   }
 
   static timeout(what: string, milliseconds: i64): Failure {
@@ -72,6 +84,13 @@ export class Result<T> {
   get value(): T {
     const failure = this.failure;
     if (failure !== null) throw new Error(failure.message);
+    return this.inner;
+  }
+
+  /** The value. Where there is none, the process ends with an error that is the failure's text. */
+  orExit(): T {
+    const failure = this.failure;
+    if (failure !== null) exit(ExitReason.error(failure.message));
     return this.inner;
   }
 

@@ -10,6 +10,8 @@ const FIRST_CAPACITY: i32 = 64;
 export class Writer {
   private buffer: ArrayBuffer;
   private used: u32 = 0;
+  /** Whether a message is being written, to which resources can be added. */
+  takesResources: bool = false;
 
   constructor(capacity: i32 = FIRST_CAPACITY) {
     this.buffer = new ArrayBuffer(capacity);

@@ -184,7 +184,7 @@ class Counter extends Server<i32, i32> {
 }
 
 function serversAnswer(): void {
-  const counter = startServer<Counter, i32>(10);
+  const counter = startServer<Counter, i32>(10).value;
   assert(call<i32, i32>(counter, 1).value == 11);
   cast<i32>(counter, 5);
   assert(call<i32, i32>(counter, 0).value == 16);

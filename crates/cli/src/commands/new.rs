@@ -46,6 +46,17 @@ const C: Template = Template {
     library: library::C,
 };
 
+const ASSEMBLY_SCRIPT: Template = Template {
+    files: &[
+        file!("assemblyscript", "package.json"),
+        file!("assemblyscript", "asconfig.json"),
+        file!("assemblyscript", "tsconfig.json"),
+        file!("assemblyscript", ".gitignore"),
+        file!("assemblyscript", "main.ts"),
+    ],
+    library: library::ASSEMBLY_SCRIPT,
+};
+
 /// Runs the command for the directory `path`.
 pub fn new(path: &Path, language: Language) -> Result<u8, CliError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -57,6 +68,7 @@ pub fn new(path: &Path, language: Language) -> Result<u8, CliError> {
     let template = match language {
         Language::Rust => RUST,
         Language::C => C,
+        Language::AssemblyScript => ASSEMBLY_SCRIPT,
     };
     if let Err(error) = write_all(path, &template, name) {
         // Only what this call made can be in there: the directory did not exist before.
@@ -193,6 +205,11 @@ mod tests {
                 ["Cargo.toml", "src/main.rs", "vendor/lunatic/lunatic/Cargo.toml"],
             ),
             (Language::C, "c", ["Makefile", "main.c", "vendor/lunatic/lunatic.h"]),
+            (
+                Language::AssemblyScript,
+                "assemblyscript",
+                ["package.json", "main.ts", "vendor/lunatic/package.json"],
+            ),
         ];
         for (language, name, files) in languages {
             let name = format!("app-in-{name}");
@@ -208,6 +225,23 @@ mod tests {
             assert!(error.contains("exists already"));
             assert_eq!(std::fs::read_to_string(path.join(files[1])).unwrap(), "mine");
         }
+    }
+
+    #[test]
+    fn a_new_project_in_assemblyscript_has_the_compiler_that_the_library_is_tested_with() {
+        let library = include_str!("../../../../guest/assemblyscript/package.json");
+        let compiler = |text: &str| {
+            let package: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+            package["devDependencies"]["assemblyscript"].as_str().map(str::to_owned)
+        };
+        assert!(compiler(library).is_some());
+        assert_eq!(compiler(ASSEMBLY_SCRIPT.files[0].1), compiler(library));
+    }
+
+    #[test]
+    fn nothing_that_npm_has_installed_is_taken_for_the_library() {
+        let strange = |(name, _): &&(&str, &str)| name.contains("node_modules");
+        assert_eq!(library::ASSEMBLY_SCRIPT.iter().find(strange), None);
     }
 
     #[test]

@@ -184,3 +184,18 @@ fn a_single_file_in_c_has_the_library_at_hand() {
     let run = sandbox.lunatic(&["--no-cache", "a.c"]);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("alive\n", ""));
 }
+
+/// That such a project runs is seen by `cargo xtask guide`, since npm asks its registry.
+#[test]
+fn a_new_project_in_assemblyscript_says_what_it_needs() {
+    let sandbox = Sandbox::new();
+    for (name, language) in [("hello", "assemblyscript"), ("again", "as")] {
+        let new = sandbox.lunatic(&["new", "--lang", language, name]);
+        assert_eq!((new.status, new.stdout.as_str()), (0, ""));
+        let next = format!("made the project `{name}`. Next:\n  lunatic run {name}\n");
+        assert!(new.stderr.starts_with(&next), "{}", new.stderr);
+        let npm = without_tools(&sandbox, name);
+        npm.expect_error(1, &["cannot start `npm", "because: it is not installed", "hint: "]);
+        assert!(sandbox.path().join(name).join("vendor/lunatic/asconfig.json").is_file());
+    }
+}

@@ -14,6 +14,7 @@ use crate::host::{budgets, entry, fail, network_config, redirect};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
+use crate::redirect::Heritage;
 use crate::state::State;
 use crate::tables::ConfigDraft;
 
@@ -386,7 +387,7 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
     };
     let limits = Arc::new(parent.limits.narrowed(&limits));
     let budgets = parent.budgets.narrowed(&draft.budgets);
-    let (wasi, redirected) = (heritage.wasi, heritage.redirected);
+    let Heritage { wasi, redirected } = heritage;
     let narrowed = ProcessConfig { limits, budgets, wasi, redirected, ..(*parent).clone() };
     let built = Arc::new(narrowed.confined(grant));
     draft.built = Some(built.clone());

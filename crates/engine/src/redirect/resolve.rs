@@ -55,7 +55,9 @@ fn reached_by_setter(target: &Target) -> bool {
         | Target::ScriptedTime(_)
         | Target::Seed(_)
         | Target::Tcp(_)
+        | Target::Tls(_)
         | Target::SyslogTcp(_)
+        | Target::SyslogTls(_)
         | Target::SyslogUdp(_)
         | Target::Elasticsearch { .. }
         | Target::Http { .. }
@@ -290,7 +292,10 @@ fn asked(to: ProcessTarget) -> Result<lunatic_model::Pid, String> {
 fn permitted(redirection: &Redirection, config: &ProcessConfig) -> Result<Redirection, String> {
     let mut redirection = redirection.clone();
     let (address, protocol) = match &mut redirection.target {
-        Target::Tcp(address) | Target::SyslogTcp(address) => (address, Protocol::Tcp),
+        Target::Tcp(address)
+        | Target::Tls(address)
+        | Target::SyslogTcp(address)
+        | Target::SyslogTls(address) => (address, Protocol::Tcp),
         // The name in a certificate is what was asked for, which is an address here.
         Target::Elasticsearch { address, .. } | Target::Http { address, .. } => {
             (address, Protocol::Tcp)

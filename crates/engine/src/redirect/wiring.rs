@@ -113,3 +113,85 @@ impl Wiring {
         self.changed.store(inner.changes.len(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lunatic_model::{ExitReason, Limits, What};
+    use lunatic_node::{Node, NodeOptions, Process};
+    use lunatic_wasi::Replacement;
+
+    use super::*;
+    use crate::redirect::Effect;
+
+    fn change(targets: &[Pid]) -> Resolved {
+        let effect = Effect::Wasi(Replacement::Variable("A".to_owned(), None));
+        let what = What::Variable("A".to_owned());
+        Resolved { what, effect, targets: targets.to_vec(), alone: false }
+    }
+
+    fn started(environment: &Arc<Environment>) -> Arc<Process> {
+        let process = environment.prepare("test", Arc::new(Limits::default())).expect("room");
+        let body = Box::pin(std::future::pending::<ExitReason>());
+        environment.start(process.clone(), body, None);
+        process
+    }
+
+    fn is_empty(wiring: &Wiring) -> bool {
+        let inner = wiring.lock();
+        inner.routes.is_empty() && inner.changes.is_empty()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_change_for_a_process_that_has_ended() {
+        let node = Node::start(NodeOptions::default()).expect("a node");
+        let environment = node.environment(1);
+        let (ended, other) = (started(&environment), started(&environment));
+        ended.kill();
+        futures::executor::block_on(ended.join());
+        let wiring = Wiring::default();
+        let refused = wiring.change(&environment, ended.pid(), change(&[other.pid()]));
+        assert_eq!(refused, Err(WiringError::NoProcess));
+        assert!(is_empty(&wiring) && !wiring.has_changes());
+        environment.kill_all();
+    }
+
+    #[test]
+    fn changes_wait_in_order_and_so_many_at_most() {
+        let node = Node::start(NodeOptions::default()).expect("a node");
+        let environment = node.environment(1);
+        let process = started(&environment);
+        let wiring = Wiring::default();
+        for _ in 0..CHANGES_MAX {
+            assert_eq!(wiring.change(&environment, process.pid(), change(&[])), Ok(()));
+        }
+        let more = wiring.change(&environment, process.pid(), change(&[]));
+        assert_eq!(more, Err(WiringError::TooManyChanges));
+        assert!(wiring.has_changes());
+        assert_eq!(wiring.take(process.pid()).len(), CHANGES_MAX);
+        assert!(!wiring.has_changes());
+        environment.kill_all();
+    }
+
+    #[test]
+    fn what_waits_counts_for_circles_and_what_is_made_replaces_it() {
+        let node = Node::start(NodeOptions::default()).expect("a node");
+        let environment = node.environment(1);
+        let [one, two, three] = [(); 3].map(|()| started(&environment).pid());
+        let wiring = Wiring::default();
+        assert_eq!(wiring.change(&environment, one, change(&[two])), Ok(()));
+        let circle = wiring.change(&environment, two, change(&[one]));
+        assert_eq!(circle, Err(WiringError::Circle));
+        wiring.take(one);
+        // While it was taken, another change came.
+        assert_eq!(wiring.change(&environment, one, change(&[three])), Ok(()));
+        wiring.settle(one, vec![two]);
+        let circle = wiring.change(&environment, three, change(&[one]));
+        assert_eq!(circle, Err(WiringError::Circle));
+        wiring.take(one);
+        wiring.settle(one, vec![three]);
+        assert_eq!(wiring.change(&environment, two, change(&[one])), Ok(()));
+        environment.kill_all();
+    }
+}

@@ -20,6 +20,7 @@ mod hibernate;
 mod hostile;
 mod imports;
 mod info;
+mod kills;
 mod legacy;
 mod message;
 mod network_rights;

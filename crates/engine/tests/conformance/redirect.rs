@@ -293,3 +293,29 @@ fn a_file_that_a_parent_cannot_reach_is_refused_at_the_spawn() {
     // There are no sinks in this runtime, and a name is no address.
     passes_in(&directory, Access::FULL, &spawn("stdout", "tcp:127.0.0.1:9"));
 }
+
+#[test]
+fn what_a_child_redirects_goes_through_what_its_parent_has_redirected() {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let source = format!(
+        r#"(func (export "grandchild") (param $above i64)
+            {HELLO} (call $tell (local.get $above) (i64.const 1) (i64.const 1)))
+        (func (export "child") (param $root i64) (local $config i64)
+            (local.set $config (call $process.create_config))
+            {inner}
+            (call $is
+                (call $spawn_code (i64.const 1) (local.get $config) (i64.const -1) @"grandchild")
+                (i32.const 0))
+            (call $expect (i64.const 1))
+            (call $tell (local.get $root) (i64.const 1) (i64.const 1)))
+        (func (export "_start")
+            {outer}
+            (drop (call $spawn_for_me (i64.const 1) @"child"))
+            (call $expect (i64.const 1)))"#,
+        inner = redirect("stdout", "file:data/out", 0, 0),
+        outer = change("(call $process.process_id)", "file:data/out", "file:data/real", 0),
+    );
+    passes_in(&directory, Access::FULL, &source);
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
+    assert_eq!((read("out"), read("real").as_deref()), (None, Some("hello")));
+}

@@ -212,3 +212,40 @@ fn an_address_is_reached_only_with_the_rights_of_who_set_the_redirection() {
     stream.write_all(b"z").expect("it is served");
     assert_eq!(served.join().expect("it was served"), b'z');
 }
+
+#[test]
+fn no_child_reaches_by_a_redirection_what_its_parent_does_not() {
+    let (port, served) = echo();
+    let source = format!(
+        r#"(func (export "grandchild") (param $above i64)
+            (call $is (call $connect_code (i32.const 9) (i64.const -1)) (i32.const 1))
+            (call $tell (local.get $above) (i64.const 1) (i64.const 1)))
+        (func $to (param $config i64)
+            (param $what i32) (param $what_length i32) (param $target i32) (param $length i32)
+            (call $is
+                (call $process.config_redirect (local.get $config) (local.get $what)
+                    (local.get $what_length) (local.get $target) (local.get $length) (i32.const 1)
+                    (i32.const 0x3f10))
+                (i32.const 0)))
+        (func (export "child") (param $root i64) (local $config i64)
+            (local.set $config (call $process.create_config))
+            (call $to (local.get $config) @"connect:*:*:9" @"address:127.0.0.1:{port}")
+            (call $is
+                (call $spawn_code (i64.const 1) (local.get $config) (i64.const -1) @"grandchild")
+                (i32.const 0))
+            (call $expect (i64.const 1))
+            (call $tell (local.get $root) (i64.const 1) (i64.const 1)))
+        (func (export "_start")
+            (call $is
+                (call $process.redirect (i64.const 0) (call $process.process_id)
+                    @"connect:tcp:*:{port}" @"null" (i32.const 0) (i32.const 0x3f10))
+                (i32.const 0))
+            (drop (call $spawn_for_me (i64.const 1) @"child"))
+            (call $expect (i64.const 1)))"#
+    );
+    passes(&source);
+    let mut stream = std::net::TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))
+        .expect("nobody else has connected");
+    stream.write_all(b"z").expect("it is served");
+    assert_eq!(served.join().expect("it was served"), b'z');
+}

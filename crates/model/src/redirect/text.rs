@@ -74,7 +74,7 @@ pub(super) fn parse(left: &str, right: &str) -> Result<Redirection, RedirectionE
     let target =
         target(right).map_err(|known| RedirectionError::Target(right.to_owned(), known))?;
     let unfit = if !target.is_sink() && (!options.is_empty() || loss != LossPolicy::Block) {
-        Some("only tcp:, syslog:, elasticsearch: and http: have options")
+        Some("only tcp:, tls:, syslog:, elasticsearch: and http: have options")
     } else {
         target.unfit(&what)
     };
@@ -118,8 +118,8 @@ fn policy(text: &str) -> Option<LossPolicy> {
 
 fn target(text: &str) -> Result<Target, &'static str> {
     const KNOWN: &str = "there are null, file:, text:, fixed:, step:, script:, seed:, tcp:, \
-                         syslog:tcp:, syslog:udp:, elasticsearch:, http://, https://, address:, \
-                         addresses: and own";
+                         tls:, syslog:tcp:, syslog:tls:, syslog:udp:, elasticsearch:, http://, \
+                         https://, address:, addresses: and own";
     const TIME: &str = "a time is a number of nanoseconds since 1970, or like 2026-01-31T12:00:00Z";
     if text == "null" {
         return Ok(Target::Null);
@@ -149,10 +149,12 @@ fn target(text: &str) -> Result<Target, &'static str> {
         }
         "seed" => rest.parse().map(Target::Seed).map_err(|_| "a seed is a number below 2^64"),
         "tcp" => Ok(Target::Tcp(address(rest)?)),
+        "tls" => Ok(Target::Tls(address(rest)?)),
         "syslog" => match rest.split_once(':') {
             Some(("tcp", rest)) => Ok(Target::SyslogTcp(address(rest)?)),
+            Some(("tls", rest)) => Ok(Target::SyslogTls(address(rest)?)),
             Some(("udp", rest)) => Ok(Target::SyslogUdp(address(rest)?)),
-            _ => Err("write syslog:tcp:HOST:PORT or syslog:udp:HOST:PORT"),
+            _ => Err("write syslog:tcp:HOST:PORT, syslog:tls:HOST:PORT or syslog:udp:HOST:PORT"),
         },
         "elasticsearch" => elasticsearch(rest),
         "http" => http(rest, false),

@@ -1,8 +1,8 @@
-//! What counts in an account for as long as it lives: memory, what is open, and the process itself.
+//! What counts in an account for as long as it lives: memory, and the process itself.
 
 use std::sync::Arc;
 
-use super::{Account, Counter, OverBudget};
+use super::{Account, OverBudget};
 
 /// Memory that counts in an account until this is dropped.
 pub struct Charged {
@@ -16,26 +16,6 @@ impl Charged {
         let bytes = bytes as u64;
         account.map_or(Ok(()), |account| account.charge_memory(bytes))?;
         Ok(Charged { account: account.cloned(), bytes })
-    }
-}
-
-/// An open file, directory, socket or database: it counts in the account of the process that
-/// opened it until this is dropped, wherever its handles go.
-pub struct OpenDescriptor(Option<Arc<Account>>);
-
-impl OpenDescriptor {
-    /// Counts one more, where there is an account.
-    pub fn new(account: Option<&Arc<Account>>) -> Result<OpenDescriptor, OverBudget> {
-        account.map_or(Ok(()), |account| account.charge(Counter::Descriptors, 1))?;
-        Ok(OpenDescriptor(account.cloned()))
-    }
-}
-
-impl Drop for OpenDescriptor {
-    fn drop(&mut self) {
-        if let Some(account) = &self.0 {
-            account.discharge(Counter::Descriptors, 1);
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod abi;
 mod receive;
+mod sockets;
 mod wire;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,7 +42,9 @@ fn play(who: u8) {
         .map(|at| u8::from_str_radix(&program[2 * at..2 * at + 2], 16).unwrap_or(0))
         .collect();
     let steps = script(&program, who).into();
-    Process { who, steps, watches: HashMap::new(), timers: HashMap::new() }.play();
+    let (watches, timers) = (HashMap::new(), HashMap::new());
+    let (listeners, streams) = (HashMap::new(), HashMap::new());
+    Process { who, steps, watches, timers, listeners, streams }.play();
 }
 
 /// A process that hibernates has a message. Its number is the address of what it is.
@@ -86,6 +89,8 @@ struct Process {
     /// References of monitors, and the monitors.
     watches: HashMap<Pair, u8>,
     timers: HashMap<u8, Pair>,
+    listeners: HashMap<u8, u64>,
+    streams: HashMap<u8, u64>,
 }
 
 /// What a limited process may have besides what it has.
@@ -93,6 +98,9 @@ const MEMORY_LEFT: usize = 8 << 20;
 const PAGE: usize = 1 << 16;
 /// Near: nothing depends on how late it is.
 const NAP: Duration = Duration::from_millis(3);
+
+/// Where the table of aliases has the numbers of ports.
+const PORTS: u8 = 16;
 
 /// The step that gives up the call stack.
 const HIBERNATE: u8 = 29;
@@ -181,10 +189,30 @@ impl Process {
             23 => fine(abi::suspend(table.pid(a))),
             24 => fine(abi::resume(table.pid(a))),
             25 => return self.info(table.pid(a), a, b),
+            36..=39 => self.socket(&table, code, a),
             35 => yes(abi::processes().contains(&table.pid(a))),
             code => alone(code, a),
         };
         wire::seen(self.who, outcome, 0, 0, (0, 0));
+    }
+
+    fn socket(&mut self, table: &Table, code: u8, port: u8) -> u8 {
+        match code {
+            36 => {
+                let (listener, number) = sockets::listen();
+                self.listeners.insert(port, listener);
+                wire::alias(self.who, PORTS + port, (u64::from(number), 0));
+            }
+            37 => {
+                let (number, _) = table.alias(PORTS + port);
+                self.streams.insert(port, sockets::connect(number as u16));
+            }
+            38 => {
+                self.streams.insert(port, sockets::accept(self.listeners[&port]));
+            }
+            _ => return yes(sockets::is_closed(self.streams[&port])),
+        }
+        OK
     }
 
     fn watch(&self, watch: u8) -> Pair {

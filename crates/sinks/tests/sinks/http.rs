@@ -148,6 +148,37 @@ fn over_tls_lines_go_to_a_server_that_an_authority_vouches_for() {
 }
 
 #[test]
+fn syslog_goes_over_tls_with_counted_octets() {
+    let (pem, config) = identity();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().unwrap().to_string();
+    let received = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let session = ServerConnection::new(config).expect("a session");
+        let mut stream = BufReader::new(StreamOwned::new(session, stream));
+        let mut messages = Vec::new();
+        for _ in 0..3 {
+            let mut length = Vec::new();
+            stream.read_until(b' ', &mut length).expect("a length");
+            let length = String::from_utf8(length).expect("digits");
+            let mut message = vec![0; length.trim_end().parse().expect("a length")];
+            stream.read_exact(&mut message).expect("a message");
+            messages.push(String::from_utf8(message).expect("text"));
+        }
+        messages
+    });
+    let trust = Some(Trust::Authorities(pem));
+    let sink =
+        Sink::start(Destination::SyslogTcp { address, trust }, options()).expect("it starts");
+    let figures = write(&sink, 3);
+    assert_eq!((figures.arrived, figures.waiting), (3, 0));
+    for (number, message) in received.join().expect("it was served").iter().enumerate() {
+        assert!(message.starts_with("<14>1 "), "{message}");
+        assert!(message.ends_with(&format!("line {number}")), "{message}");
+    }
+}
+
+#[test]
 fn nothing_goes_to_a_server_that_nobody_vouches_for() {
     let (_, config) = identity();
     let (other, _) = identity();

@@ -16,7 +16,7 @@ fn start(destination: Destination, options: Options) -> Sink {
 fn lines_arrive_over_tcp_in_order_however_they_were_written() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let sink = start(Destination::Tcp { address }, options());
+    let sink = start(Destination::Tcp { address, trust: None }, options());
     let lines = Lines::new(sink.clone(), "test");
     let long = "x".repeat(LINE_BYTES_MAX + 10);
     runtime().block_on(async {
@@ -39,7 +39,7 @@ fn a_receiver_that_does_not_read_keeps_nobody_waiting_where_lines_may_be_dropped
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let bounds = Options { queue_bytes: 1 << 20, loss: Loss::DropOldest, ..options() };
-    let sink = start(Destination::Tcp { address }, bounds);
+    let sink = start(Destination::Tcp { address, trust: None }, bounds);
     let lines = Lines::new(sink.clone(), "test");
     let line = format!("{}\n", "x".repeat(60_000));
     runtime().block_on(async {
@@ -73,7 +73,7 @@ fn syslog_over_udp_is_rfc_5424() {
 fn syslog_over_tcp_counts_its_octets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let sink = start(Destination::SyslogTcp { address }, options());
+    let sink = start(Destination::SyslogTcp { address, trust: None }, options());
     runtime().block_on(async {
         let lines = Lines::new(sink.clone(), "test");
         lines.write(b"one\ntwo\n").await;

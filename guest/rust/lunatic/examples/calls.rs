@@ -5,7 +5,8 @@
 //! cargo run --release --example calls
 //! ```
 //!
-//! Prints nanoseconds for a call of both kinds, the median of nine rounds, and their ratio.
+//! Prints nanoseconds for a call of both kinds, the best of a hundred rounds, and their ratio: what
+//! else a machine does makes rounds slower, never faster. A ratio of at most 1.3 is the goal.
 
 use std::time::Instant;
 
@@ -13,23 +14,21 @@ use lunatic::abi;
 use lunatic::message::{self, Header, Pattern, tag};
 use lunatic::{Mailbox, Pid, Postcard, Ref, call, spawn_link};
 
-const CALLS: u32 = 2_000;
-const ROUNDS: usize = 9;
+const CALLS: u32 = 500;
+const ROUNDS: u32 = 100;
 
 #[lunatic::main]
 fn main() {
     let raw = spawn_link((), |(), _: Mailbox<()>| raw_server()).pid();
     let library = spawn_link((), |(), _: Mailbox<()>| library_server()).pid();
-    let (mut raws, mut libraries) = (Vec::new(), Vec::new());
+    let (mut raw_best, mut library_best) = (u128::MAX, u128::MAX);
     for _ in 0..ROUNDS {
-        raws.push(time(|number| raw_call(raw, number)));
-        libraries.push(time(|number| {
+        raw_best = raw_best.min(time(|number| raw_call(raw, number)));
+        library_best = library_best.min(time(|number| {
             call::<u32, u32, Postcard>(library, &number, None).expect("an answer")
         }));
     }
-    raws.sort_unstable();
-    libraries.sort_unstable();
-    let (raw, library) = (raws[ROUNDS / 2], libraries[ROUNDS / 2]);
+    let (raw, library) = (raw_best, library_best);
     println!("raw {raw} ns, library {library} ns, ratio {:.2}", library as f64 / raw as f64);
 }
 

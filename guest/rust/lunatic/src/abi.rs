@@ -87,6 +87,9 @@ imports! {
         fn is_alive(node: u64, id: u64) -> i32;
         fn spawn_with(options: *const u8, length: usize, result: *mut u64) -> i32;
         fn exit(node: u64, id: u64, kind: u32, data: *const u8, length: usize);
+        fn exit_alias(
+            node: u64, id: u64, flags: u32, kind: u32, data: *const u8, length: usize
+        );
         fn hibernate(
             entry: *const u8, entry_length: usize, parameters: *const u8, length: usize,
             error: *mut u64
@@ -130,6 +133,22 @@ imports! {
         fn config_allow_resolve(id: u64, flag: u32);
         fn config_set_budget(
             id: u64, scope: u32, kind: u32, amount: u64, policy: u32, error: *mut u64
+        ) -> i32;
+        fn config_redirect(
+            id: u64, what: *const u8, what_length: usize, target: *const u8, target_length: usize,
+            flags: u32, error: *mut u64
+        ) -> i32;
+        fn config_redirect_to_process(
+            id: u64, what: *const u8, what_length: usize, node: u64, pid: u64, tag: i64,
+            flags: u32, error: *mut u64
+        ) -> i32;
+        fn redirect(
+            node: u64, id: u64, what: *const u8, what_length: usize, target: *const u8,
+            target_length: usize, flags: u32, error: *mut u64
+        ) -> i32;
+        fn redirect_to_process(
+            node: u64, id: u64, what: *const u8, what_length: usize, to_node: u64, to_id: u64,
+            tag: i64, flags: u32, error: *mut u64
         ) -> i32;
         fn account(node: u64, id: u64, scope: u32, place: *mut u8, length: usize) -> i32;
     }

@@ -265,7 +265,7 @@ pub fn write<T: Serialize + ?Sized>(value: &T, output: &mut Output) -> Result<()
 ///
 /// # Errors
 ///
-/// As for [`write`].
+/// As for [`write()`].
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut output = Output::in_memory();
     write(value, &mut output)?;

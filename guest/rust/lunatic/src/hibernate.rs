@@ -17,7 +17,8 @@ use crate::spawn::{ENTRY, Parameter};
 ///
 /// # Panics
 ///
-/// If the runtime refuses, which it does where the entry of this crate was taken out of the program.
+/// If the runtime refuses, which it does where the entry of this crate was taken out of the
+/// program.
 ///
 /// ```
 /// use lunatic::{Mailbox, Process, process::hibernate, spawn};

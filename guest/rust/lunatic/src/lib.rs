@@ -18,7 +18,7 @@
 //! # Where to find what
 //!
 //! * [`spawn`], [`spawn_link`], [`spawn_monitor`], and [`Spawn`] with all options.
-//! * [`Mailbox`] and [`Process`]: typed messages; [`format`] says how they are written.
+//! * [`Mailbox`] and [`Process`]: typed messages; [`mod@format`] says how they are written.
 //! * [`Pid`]: links, monitors, ends, suspending, [`Info`]; [`process`] for what a process does with
 //!   itself; [`register`] and [`whereis`] for names.
 //! * [`ExitReason`]: why a process ended. [`call`](call()): a request and its answer. [`timer`].
@@ -27,10 +27,10 @@
 //!   machines, its `gen_statem`; [`event`]: managers of event handlers, its `gen_event`.
 //! * [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program
 //!   that start and stop in order; [`sys`]: what all behaviours understand.
-//! * [`registry`](mod@registry): keys and groups; [`task`]: functions whose result is waited for.
-//! * [`Config`]: what a child may do, and [`budget`]: how much of it. [`Module`]: code in other
-//!   languages.
-//! * [`logger`], [`panic`]: what people see.
+//! * [`registry`]: keys and groups; [`task`]: functions whose result is waited for.
+//! * [`Config`]: what a child may do, [`budget`]: how much of it, and [`redirect`]: where it
+//!   leads. [`Module`]: code in other languages.
+//! * [`logger`], [`mod@panic`]: what people see: the facades `log` and (a feature) `tracing`.
 //! * [`message`] and [`abi`]: what all of this is built on.
 //!
 //! Files, clocks, randomness, arguments and environment are std's. State that belongs to a process
@@ -60,8 +60,11 @@ pub mod panic;
 mod pid;
 pub mod process;
 mod reason;
+pub mod redirect;
 pub mod registry;
 pub mod server;
+#[cfg(feature = "tracing")]
+mod spans;
 mod spawn;
 pub mod statem;
 pub mod supervisor;
@@ -78,7 +81,33 @@ pub use entry::{Outcome, argument};
 pub use format::{Bytes, Format, Postcard, Raw};
 pub use host_error::HostError;
 pub use info::{Info, Status};
-pub use lunatic_macros::{main, test};
+/// ```
+/// use lunatic::{ExitReason, Mailbox};
+///
+/// #[lunatic::main]
+/// fn main(mailbox: Mailbox<String>) -> Result<(), ExitReason> {
+///     mailbox.this().send("hello, me".to_owned());
+///     assert_eq!(mailbox.receive().unwrap(), "hello, me");
+///     Ok(())
+/// }
+/// ```
+pub use lunatic_macros::main;
+/// ```
+/// use lunatic::Mailbox;
+///
+/// #[lunatic::test]
+/// fn a_message_arrives(mailbox: Mailbox<u8>) {
+///     mailbox.this().send(7);
+///     assert_eq!(mailbox.receive().unwrap(), 7);
+/// }
+///
+/// #[lunatic::test]
+/// #[should_panic(expected = "no room")]
+/// fn there_is_no_room() {
+///     panic!("there is no room");
+/// }
+/// ```
+pub use lunatic_macros::test;
 pub use mailbox::{Mailbox, Process, Received};
 pub use message::{DecodeError, Down, Exit, ReceiveError, SendError};
 pub use pid::{Pid, Ref};

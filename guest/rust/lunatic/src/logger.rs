@@ -27,7 +27,7 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let (level, target) = (record.level(), record.target());
-            eprintln!("{level:5} {} {target}: {}", Pid::this(), record.args());
+            eprintln!("{level:5} {} {target}: {}", whose(), record.args());
         }
     }
 
@@ -53,6 +53,40 @@ fn set_up(level: usize) {
     let _ = log::set_logger(&Logger);
     let level = LevelFilter::iter().nth(level).unwrap_or(LevelFilter::Off);
     log::set_max_level(level);
+}
+
+/// The same for the facade `tracing`, too: lines show level, pid, target, the spans that are
+/// entered, message and fields. The feature `tracing`.
+///
+/// ```
+/// lunatic::logger::init_tracing(log::LevelFilter::Info);
+/// let span = tracing::info_span!("order", number = 7);
+/// // INFO  <0.1> shop: order{number=7}: paid
+/// span.in_scope(|| tracing::info!(target: "shop", "paid"));
+/// ```
+#[cfg(feature = "tracing")]
+pub fn init_tracing(level: LevelFilter) {
+    let setup: fn(usize) = set_up_tracing;
+    INHERITED.set(setup as usize * LEVELS + level as usize);
+    set_up_tracing(level as usize);
+}
+
+#[cfg(feature = "tracing")]
+fn set_up_tracing(level: usize) {
+    set_up(level);
+    let lines = crate::spans::Lines::new(level, |line| eprintln!("{line}"));
+    // A subscriber that the program has set itself stays.
+    let _ = tracing_core::dispatcher::set_global_default(tracing_core::Dispatch::new(lines));
+}
+
+/// Whose lines these are.
+pub(crate) fn whose() -> Pid {
+    #[cfg(target_family = "wasm")]
+    let pid = Pid::this();
+    // Only tests of the format run elsewhere.
+    #[cfg(not(target_family = "wasm"))]
+    let pid = Pid::NONE;
+    pid
 }
 
 /// What a child is given.

@@ -324,6 +324,18 @@ impl Alias {
         self.reference
     }
 
+    /// Asks its owner to exit, through the alias, as Erlang's `exit/3`; nothing happens if that
+    /// has ended. If it is urgent, the owner traps exits and the alias takes urgent messages, the
+    /// exit goes before ordinary messages.
+    pub fn exit(reference: Ref, reason: ExitReason, urgent: bool) {
+        let (node, id) = (reference.node(), reference.id());
+        let (kind, data) = reason.parts_to_give();
+        // SAFETY: the data lives during the call.
+        unsafe {
+            abi::process::exit_alias(node, id, urgent.into(), kind, data.as_ptr(), data.len())
+        }
+    }
+
     /// Ends it. `false` if it was no alias of this process any more.
     pub fn end(self) -> bool {
         // SAFETY: no pointers.

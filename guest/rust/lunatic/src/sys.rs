@@ -41,7 +41,7 @@ enum Request {
 }
 
 /// A state, or what else a behaviour gives and takes without the caller knowing its type: bytes in
-/// the format [`Postcard`](crate::format::Postcard).
+/// the format [`Postcard`].
 ///
 /// ```
 /// use lunatic::sys::Term;

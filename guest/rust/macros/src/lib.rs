@@ -7,11 +7,6 @@ use proc_macro::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree}
 
 /// Makes a function the beginning of the program. It may take a `Mailbox`, and give a `Result`
 /// whose error is why the program ends. A panic ends it with its message and place.
-///
-/// ```ignore
-/// #[lunatic::main]
-/// fn main(mailbox: Mailbox<String>) -> Result<(), ExitReason> { … }
-/// ```
 #[proc_macro_attribute]
 pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
     if !attribute.is_empty() {
@@ -33,11 +28,6 @@ pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a function a test for `lunatic test` and `cargo test`: it runs as the first process of an
 /// environment of its own. It may take a `Mailbox`, and give a `Result`. `#[should_panic]`, also
 /// with `expected = "…"`, and the attribute that leaves a test out work as std's.
-///
-/// ```ignore
-/// #[lunatic::test]
-/// fn a_message_arrives(mailbox: Mailbox<u8>) { … }
-/// ```
 #[proc_macro_attribute]
 pub fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
     if !attribute.is_empty() {

@@ -111,6 +111,7 @@ fn place(
     caller: &mut Caller<'_, State>,
     (pointer, length): (i32, i32),
 ) -> Result<std::result::Result<Place, String>> {
+    caller.data_mut().catch_up();
     if let Err(text) = caller.data().permit(Rights::UNIX_SOCKETS, "a unix socket") {
         return Ok(Err(text.to_string()));
     }

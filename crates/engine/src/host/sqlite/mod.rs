@@ -78,6 +78,7 @@ async fn open(mut caller: Caller<'_, State>, path: i32, length: i32, id: i32) ->
         return fail(&mut caller, text, id).map(i64::from);
     }
     let path: Arc<str> = string(&mut caller, path, length)?.into();
+    caller.data_mut().catch_up();
     match open_database(&mut caller, path.clone()).await? {
         Ok(connection) => {
             let max = caller.data().process.limits().resources_max;

@@ -17,6 +17,21 @@ macro_rules! handle {
             }
         }
 
+        impl $name {
+            /// Moves it into the message that is being written; gives its index there.
+            pub(crate) fn push(&self) -> std::io::Result<u64> {
+                if !$crate::message::is_encoding() {
+                    let text = "a socket can only be written to a message";
+                    return Err(std::io::Error::other(text));
+                }
+                match self.id.replace($crate::net::GONE) {
+                    $crate::net::GONE => Err($crate::net::gone()),
+                    // SAFETY: a message is being written, and the id is this handle's.
+                    id => Ok(unsafe { $push(id) }),
+                }
+            }
+        }
+
         $(
             /// The same socket again.
             impl Clone for $name {
@@ -42,14 +57,7 @@ macro_rules! handle {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::Error;
-                if !$crate::message::is_encoding() {
-                    return Err(S::Error::custom("a socket can only be written to a message"));
-                }
-                match self.id.replace($crate::net::GONE) {
-                    $crate::net::GONE => Err(S::Error::custom($crate::net::gone())),
-                    // SAFETY: a message is being written, and the id is this handle's.
-                    id => serializer.serialize_u32(unsafe { $push(id) } as u32),
-                }
+                serializer.serialize_u32(self.push().map_err(S::Error::custom)? as u32)
             }
         }
 

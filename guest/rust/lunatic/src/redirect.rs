@@ -1,0 +1,325 @@
+//! Redirections: what a process writes, reads or asks the system for goes elsewhere or comes from
+//! elsewhere, without its knowing; also to a process. `abi/redirect.md` and `docs/redirection.md`
+//! of the runtime have the rules and all that can be redirected.
+//!
+//! ```
+//! use lunatic::redirect::{Redirect, Written};
+//! use lunatic::{Config, Mailbox, Spawn};
+//!
+//! let mailbox = Mailbox::<Written>::new();
+//! let config = Config::new()
+//!     .unwrap()
+//!     .redirect(&Redirect::tell("stdout", mailbox.this()))
+//!     .unwrap();
+//! Spawn::new().config(&config).spawn((), |(), _: Mailbox<()>| println!("hello")).unwrap();
+//! let written = mailbox.receive().unwrap();
+//! assert_eq!((written.source.as_str(), &written.data[..]), ("stdout", &b"hello\n"[..]));
+//! ```
+
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::abi;
+use crate::config::Config;
+use crate::format::Bytes;
+use crate::host_error::HostError;
+use crate::mailbox::Process;
+use crate::net::TcpStream;
+use crate::pid::Pid;
+use crate::server::{Caller, Server, ServerRef};
+
+/// What is redirected, and where to.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Redirect<'a> {
+    what: &'a str,
+    target: Target<'a>,
+    alone: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Target<'a> {
+    Where(&'a str),
+    Told(Pid),
+    Asked(Pid),
+}
+
+const ALONE: u32 = 1;
+const ANSWER: u32 = 2;
+
+impl<'a> Redirect<'a> {
+    /// To what the runtime has, such as `stdout` to `file:log.txt`, or `clock` to a script.
+    pub const fn new(what: &'a str, target: &'a str) -> Self {
+        Self { what, target: Target::Where(target), alone: false }
+    }
+
+    /// Tells a process what is written: each write is one message.
+    pub const fn tell(what: &'a str, process: Process<Written>) -> Self {
+        Self { what, target: Target::Told(process.pid()), alone: false }
+    }
+
+    /// Asks a server, which gets a [`Request`] for each thing that the process wants.
+    pub fn ask<S>(what: &'a str, server: ServerRef<S>) -> Self
+    where
+        S: Server<Call = Request, Cast = Request>,
+    {
+        Self { what, target: Target::Asked(server.pid()), alone: false }
+    }
+
+    /// For the process alone; its descendants have what they would have without it.
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    fn flags(&self) -> u32 {
+        let answer = if let Target::Asked(_) = self.target { ANSWER } else { 0 };
+        answer | if self.alone { ALONE } else { 0 }
+    }
+}
+
+impl Config {
+    /// Redirects something for children that are spawned with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// If the process may not, the texts make no sense, the process that is to be told or asked
+    /// does not exist, or there are 64 already. What cannot be had is an error of the spawn.
+    pub fn redirect(self, redirect: &Redirect<'_>) -> Result<Config, HostError> {
+        let (what, flags, mut error) = (redirect.what, redirect.flags(), 0);
+        // SAFETY: the texts live during the call; the place has eight bytes.
+        let result = unsafe {
+            match redirect.target {
+                Target::Where(to) => abi::process::config_redirect(
+                    self.id(),
+                    what.as_ptr(),
+                    what.len(),
+                    to.as_ptr(),
+                    to.len(),
+                    flags,
+                    &raw mut error,
+                ),
+                Target::Told(pid) | Target::Asked(pid) => abi::process::config_redirect_to_process(
+                    self.id(),
+                    what.as_ptr(),
+                    what.len(),
+                    pid.node(),
+                    pid.id(),
+                    crate::message::tag::NONE,
+                    flags,
+                    &raw mut error,
+                ),
+            }
+        };
+        HostError::check(result, error)?;
+        Ok(self)
+    }
+}
+
+impl Pid {
+    /// Redirects something for this process, which is the one that runs or a descendant of it, from
+    /// its next call of the system on.
+    ///
+    /// # Errors
+    ///
+    /// If the process that runs may not, the texts make no sense, what is to be reached cannot be,
+    /// or the process is no descendant.
+    ///
+    /// ```
+    /// use lunatic::{Pid, redirect::Redirect};
+    ///
+    /// Pid::this().redirect(&Redirect::new("stderr", "null")).unwrap();
+    /// eprintln!("nobody sees this");
+    /// Pid::this().redirect(&Redirect::new("stderr", "nonsense")).unwrap_err();
+    /// # Pid::this().redirect(&Redirect::new("stderr", "own")).unwrap();
+    /// ```
+    pub fn redirect(self, redirect: &Redirect<'_>) -> Result<(), HostError> {
+        let (what, flags, mut error) = (redirect.what, redirect.flags(), 0);
+        // SAFETY: the texts live during the call; the place has eight bytes.
+        let result = unsafe {
+            match redirect.target {
+                Target::Where(to) => abi::process::redirect(
+                    self.node(),
+                    self.id(),
+                    what.as_ptr(),
+                    what.len(),
+                    to.as_ptr(),
+                    to.len(),
+                    flags,
+                    &raw mut error,
+                ),
+                Target::Told(pid) | Target::Asked(pid) => abi::process::redirect_to_process(
+                    self.node(),
+                    self.id(),
+                    what.as_ptr(),
+                    what.len(),
+                    pid.node(),
+                    pid.id(),
+                    crate::message::tag::NONE,
+                    flags,
+                    &raw mut error,
+                ),
+            }
+        };
+        HostError::check(result, error)
+    }
+}
+
+/// What was written, as a process is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// `stdout`, `stderr`, or the path of the file.
+    pub source: String,
+    /// The bytes of one write.
+    pub data: Bytes,
+}
+
+/// Why a request fails, as the program sees it: an error number of WASI, from 1 to 76.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errno(pub u16);
+
+impl Errno {
+    /// There is no such file.
+    pub const NOENT: Errno = Errno(44);
+    /// This cannot be done here.
+    pub const NOTSUP: Errno = Errno(58);
+}
+
+/// The token with which a request is answered.
+pub type Answer<T> = Caller<Result<T, Errno>>;
+
+/// What was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Opened {
+    /// A file, with a handle for the requests that follow.
+    File(u64),
+    /// A directory.
+    Directory,
+}
+
+/// What there is to know of a file. Times are nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// 3 for a directory, 4 for a regular file, 7 for a symbolic link.
+    pub kind: u8,
+    /// Bytes.
+    pub size: u64,
+    /// Names.
+    pub links: u64,
+    /// Last read.
+    pub accessed: u64,
+    /// Last written.
+    pub modified: u64,
+    /// Last changed, also in what is said here.
+    pub changed: u64,
+    /// Its number.
+    pub inode: u64,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The name.
+    pub name: Bytes,
+    /// The file's number.
+    pub inode: u64,
+    /// As in [`Metadata`].
+    pub kind: u8,
+}
+
+/// How a time changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Time {
+    /// It stays.
+    Keep,
+    /// It is now.
+    Now,
+    /// Nanoseconds since 1970.
+    At(u64),
+}
+
+/// The times of a file: read, written.
+pub type Times = (Time, Time);
+
+/// The stream that a program gets which wanted to connect. It moves in the answer as a resource
+/// alone, so nobody but the runtime can read it.
+#[derive(Debug)]
+pub struct Connected(pub TcpStream);
+
+impl Serialize for Connected {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.push().map_err(S::Error::custom)?;
+        serializer.serialize_unit()
+    }
+}
+
+impl<'de> Deserialize<'de> for Connected {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("only the runtime reads such an answer"))
+    }
+}
+
+/// What a server is asked for: mostly in [`Server::handle_call`]; [`Request::Close`] comes as a
+/// cast. Paths are named as the directories of the program name them.
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Request {
+    Open { path: String, flags: u32, answer: Answer<Opened> },
+    Close { handle: u64 },
+    Read { handle: u64, offset: u64, length: u64, answer: Answer<Bytes> },
+    Write { handle: u64, offset: u64, data: Bytes, answer: Answer<u64> },
+    Append { handle: u64, data: Bytes, answer: Answer<(u64, u64)> },
+    StatOpen { handle: u64, answer: Answer<Metadata> },
+    SetSize { handle: u64, size: u64, answer: Answer<()> },
+    Allocate { handle: u64, offset: u64, length: u64, answer: Answer<()> },
+    SetTimesOpen { handle: u64, times: Times, answer: Answer<()> },
+    Sync { handle: u64, metadata: bool, answer: Answer<()> },
+    List { path: String, answer: Answer<Vec<Entry>> },
+    Stat { path: String, follow: bool, answer: Answer<Metadata> },
+    SetTimes { path: String, follow: bool, times: Times, answer: Answer<()> },
+    CreateDirectory { path: String, answer: Answer<()> },
+    RemoveDirectory { path: String, answer: Answer<()> },
+    Unlink { path: String, answer: Answer<()> },
+    ReadLink { path: String, answer: Answer<Bytes> },
+    Symlink { text: String, path: String, answer: Answer<()> },
+    Link { path: String, new: String, answer: Answer<()> },
+    Rename { path: String, new: String, answer: Answer<()> },
+    WriteStream { source: String, data: Bytes, answer: Answer<u64> },
+    Random { length: u64, answer: Answer<Bytes> },
+    Connect { address: Bytes, port: u16, answer: Answer<Connected> },
+    Resolve { name: String, port: u16, answer: Answer<Vec<Bytes>> },
+}
+
+impl Request {
+    /// Answers that this cannot be done: for all requests that a server does not know.
+    pub fn refuse(self) {
+        fn no<T: Serialize + serde::de::DeserializeOwned>(answer: Answer<T>) {
+            answer.reply(&Err(Errno::NOTSUP));
+        }
+        match self {
+            Self::Close { .. } => {}
+            Self::Open { answer, .. } => no(answer),
+            Self::Append { answer, .. } => no(answer),
+            Self::StatOpen { answer, .. } | Self::Stat { answer, .. } => no(answer),
+            Self::List { answer, .. } => no(answer),
+            Self::Connect { answer, .. } => no(answer),
+            Self::Resolve { answer, .. } => no(answer),
+            Self::Write { answer, .. } | Self::WriteStream { answer, .. } => no(answer),
+            Self::Read { answer, .. }
+            | Self::ReadLink { answer, .. }
+            | Self::Random { answer, .. } => no(answer),
+            Self::SetSize { answer, .. }
+            | Self::Allocate { answer, .. }
+            | Self::SetTimesOpen { answer, .. }
+            | Self::Sync { answer, .. }
+            | Self::SetTimes { answer, .. }
+            | Self::CreateDirectory { answer, .. }
+            | Self::RemoveDirectory { answer, .. }
+            | Self::Unlink { answer, .. }
+            | Self::Symlink { answer, .. }
+            | Self::Link { answer, .. }
+            | Self::Rename { answer, .. } => no(answer),
+        }
+    }
+}
