@@ -176,6 +176,11 @@ impl Wasi {
         self.origin.saturating_add(elapsed.saturating_sub(self.elapsed_before))
     }
 
+    /// What may be done below an open descriptor, or with what it is open for.
+    pub fn access(&self, fd: u32) -> Option<Access> {
+        self.get(fd).ok().map(|descriptor| descriptor.access)
+    }
+
     pub(crate) fn get(&self, fd: u32) -> Result<&Descriptor, Errno> {
         self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::Badf)
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::args::{self, GuestArgs, NodeArgs};
 use crate::error::CliError;
 use crate::guest::{self, GuestSpec};
+use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::report::{Reporter, printable};
 use crate::runtime::{Cache, Node, NodeOptions, Program};
@@ -29,13 +30,15 @@ fn guest_spec(
             eprintln!("note: {text}");
         }
     };
+    let policy = Policy::of(guest)?;
     Ok(GuestSpec {
-        redirections: guest.redirect.clone(),
         args: Vec::new(),
-        env: guest::environment(guest, std::env::vars_os(), note)?,
-        preopens: guest::directories(guest, default_dir)?,
-        network: guest::network(guest)?,
+        env: guest::environment(guest, &policy, std::env::vars_os(), note)?,
+        preopens: guest::directories(guest, &policy, default_dir)?,
+        grant: policy.grant()?,
         limits: limits(node),
+        budgets: policy.budgets,
+        redirections: policy.redirections,
     })
 }
 

@@ -115,9 +115,13 @@ fn permit(
         Access::Connect => ("connect to", "--allow-connect"),
         Access::Bind => ("bind", "--allow-bind"),
     };
-    let flags: String = NetworkRights::needed(access, protocol, address)
-        .map(|rule| format!(" {flag} {rule}"))
-        .collect();
+    let needed = || NetworkRights::needed(access, protocol, address);
+    let flags: String = needed().map(|rule| format!(" {flag} {rule}")).collect();
+    let right = if access == Access::Connect { "connect" } else { "bind" };
+    caller.data().process.deny(right, || {
+        let rules: Vec<_> = needed().map(|rule| format!("{right}:{rule}")).collect();
+        (rules.join(" "), format!("{right} {protocol} {address}"))
+    });
     Err(format!(
         "this process may not {what} {protocol} {address}: its network rights do not cover it; \
          grant it in the config with which its parent spawns it, or with `lunatic run{flags}`"
@@ -130,6 +134,7 @@ fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result
     if caller.data().config.network.resolve || name.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
+    caller.data().process.deny("resolve", || ("resolve".to_owned(), format!("look up {name}")));
     Err(format!(
         "this process may not look up `{name}`: its network rights do not allow names; allow them \
          in the config with which its parent spawns it, or with `lunatic run --allow-connect RULE`"
