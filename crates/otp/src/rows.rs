@@ -97,20 +97,24 @@ pub const ROWS: [Row; 64] = [
         KeptSoFar("in one life of a node; others wait for clusters"),
     ),
     row(30, "a crash leaves the memory of others alone", Kept),
-    row(31, "strategies of supervisors", NotYet(LIBRARIES)),
-    row(32, "dynamic supervisors", NotYet(LIBRARIES)),
-    row(33, "intensity of restarts", NotYet(LIBRARIES)),
-    row(34, "child specs, significant children", NotYet(LIBRARIES)),
-    row(35, "orders to stop, with a timeout and a kill", Partly(LIBRARIES)),
-    row(36, "a start that fails stops what was started", NotYet(LIBRARIES)),
-    row(37, "system messages", NotYet(LIBRARIES)),
-    row(38, "calls: a monitor, an alias, a timeout, no late reply", Partly(LIBRARIES)),
-    row(39, "state machines", NotYet(LIBRARIES)),
+    row(31, "strategies of supervisors", Kept),
+    row(32, "dynamic supervisors", Kept),
+    row(33, "intensity of restarts", Kept),
+    row(34, "child specs, significant children", Kept),
+    row(35, "orders to stop, with a timeout and a kill", Kept),
+    row(36, "a start that fails stops what was started", Kept),
+    row(37, "system messages", Kept),
+    row(38, "calls: a monitor, an alias, a timeout, no late reply", Kept),
+    row(39, "state machines", Kept),
     row(40, "event managers", NotYet(LIBRARIES)),
     row(41, "applications", NotYet(LIBRARIES)),
-    row(42, "process groups", NotYet(LIBRARIES)),
+    row(42, "process groups", KeptSoFar("on one node; there are no clusters yet")),
     row(43, "global names", NotYet(CLUSTERS)),
-    row(44, "registries", NotYet(LIBRARIES)),
+    row(
+        44,
+        "registries",
+        Partly("keys as OTP's `global` and `pg` have them; Elixir's Registry is not asked"),
+    ),
     row(45, "pair order between nodes", NotYet(CLUSTERS)),
     row(46, "a lost node breaks links and monitors", NotYet(CLUSTERS)),
     row(47, "ticks", NotYet(CLUSTERS)),
@@ -206,13 +210,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::behaviours;
     use crate::scenarios::load;
 
     #[test]
     fn a_row_is_kept_or_partly_so_exactly_if_a_scenario_speaks_for_it() {
         let scenarios = load().expect("the scenarios can be read");
-        let spoken: BTreeSet<u8> =
-            scenarios.iter().flat_map(|(_, scenario)| scenario.rows.iter().copied()).collect();
+        let behaviours = behaviours::load().expect("the behaviour scenarios can be read");
+        let rows = scenarios.iter().map(|(_, scenario)| &scenario.rows);
+        let rows = rows.chain(behaviours.iter().map(|(_, script)| &script.rows));
+        let spoken: BTreeSet<u8> = rows.flatten().copied().collect();
         let kept = |row: &&Row| matches!(row.state, Kept | KeptSoFar(_) | Partly(_));
         let claimed: BTreeSet<u8> = ROWS.iter().filter(kept).map(|row| row.number).collect();
         assert_eq!(claimed, spoken);
