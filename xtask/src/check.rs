@@ -11,8 +11,9 @@ pub fn run_steps() -> Result<()> {
     step("tidy", tidy::all)?;
     step("formatting (next: cargo fmt --all, also in examples/)", || {
         shell::run(cargo().args(["fmt", "--all", "--check"]))?;
-        let languages = root().join("examples/languages");
-        for folder in [guests::examples_dir(), languages, root().join("crates/otp/guest")] {
+        let others = ["examples/languages", "crates/otp/guest", "crates/otp/behaviours-guest"];
+        let others = others.map(|folder| root().join(folder));
+        for folder in [guests::examples_dir()].into_iter().chain(others) {
             shell::run(guest_cargo(&folder).args(["fmt", "--all", "--check"]))?;
         }
         Ok(())

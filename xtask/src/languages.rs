@@ -31,7 +31,12 @@ pub fn run_all(profile: Profile) -> Result<()> {
     mix(&lunatic, &languages, blocks)?;
     without_fear(&lunatic)?;
     let names: Vec<&str> = languages.iter().map(|language| language.name).collect();
-    println!("servers and clients in {} understand each other", names.join(", "));
+    println!(
+        "servers and clients of {} programs in {} understand each other, in all {} pairs",
+        languages_table::PROGRAMS.len(),
+        names.join(", "),
+        names.len().pow(2)
+    );
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit;
 use crate::error::CliError;
-use crate::runtime::{self, NetworkRule, Redirection};
+use crate::runtime::{self, NetworkRule, Permit, Redirection, Rights};
 use crate::status;
 
 /// Where a root process starts unless `--entry` says otherwise.
@@ -68,9 +68,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics: Option<SocketAddr>,
 
-    /// Write every call of a host function to a file, as a line of JSON: calls:FILE; docs/audit.md
-    /// has the fields
-    #[arg(long, value_name = "WHAT", require_equals = true)]
+    /// Tell what the program did: the rights that it used or lacked (without a value), the smallest
+    /// policy that grants them (policy, or policy:FILE), or every call of the host, as lines of
+    /// JSON (calls:FILE); docs/audit.md has more
+    #[arg(long, value_name = "WHAT", require_equals = true, num_args = 0..=1,
+        default_missing_value = "rights")]
     pub audit: Option<audit::Wish>,
 
     /// Passed on to the guest; older runtimes took it before TARGET
@@ -163,18 +165,38 @@ pub struct GuestArgs {
     #[arg(long)]
     pub no_inherit_env: bool,
 
-    /// Give the guest no network; it has all of it without this flag and the next two
+    /// Give the guest no rights: no streams, time, random numbers, spawning, names, network,
+    /// current directory or inherited environment
+    #[arg(long)]
+    pub sandbox: bool,
+
+    /// The same but for this right, and streams, clocks, random numbers and spawning (repeatable),
+    /// such as names, read:DIR, files:DIR, env:NAME, connect:tcp:*:443; docs/rights.md lists them.
+    /// --allow-names is short for --allow names
+    #[arg(long, value_name = "RIGHT")]
+    pub allow: Vec<Permit>,
+
+    /// Take this right away in the end (repeatable), such as names, write:., env:NAME
+    #[arg(long, value_name = "RIGHT")]
+    pub deny: Vec<Permit>,
+
+    /// Take rights, budgets and redirections from a file in TOML; flags add to it. docs/rights.md
+    /// has the form
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Give the guest no network; short for --deny 'connect:*' --deny 'bind:*' --deny resolve
     #[arg(long, conflicts_with_all = ["allow_connect", "allow_bind"])]
     pub deny_network: bool,
 
-    /// Let the guest connect and send to these addresses and no others, and look up names
+    /// As --allow: let the guest connect and send to these addresses, and look up names
     /// (repeatable); RULE is PROTOCOL:ADDRESSES:PORTS, such as tcp:10.0.0.0/8:8000-8999,
     /// udp:*:53, tcp:[2001:db8::/32] or *
     #[arg(long, value_name = "RULE")]
     pub allow_connect: Vec<NetworkRule>,
 
-    /// Let the guest listen and receive at these addresses and no others (repeatable); port 0 is
-    /// one of the system's choice
+    /// As --allow: let the guest listen and receive at these addresses (repeatable); port 0 is one
+    /// of the system's choice
     #[arg(long, value_name = "RULE")]
     pub allow_bind: Vec<NetworkRule>,
 
@@ -292,7 +314,46 @@ pub fn with_implied_run(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     if args.get(1).is_some_and(|first| !is_own(first)) {
         args.insert(1, "run".into());
     }
+    spell_out_rights(&mut args);
     args
+}
+
+/// `--allow-names` is `--allow=names`, and so for each right without a parameter and for `--deny`.
+/// Only before TARGET: what follows belongs to the guest.
+fn spell_out_rights(args: &mut [OsString]) {
+    let mut takes_value = false;
+    for arg in args.iter_mut().skip(2) {
+        let Some(text) = arg.to_str() else { return };
+        if std::mem::take(&mut takes_value) {
+            continue;
+        }
+        if text == "--" || !text.starts_with('-') {
+            return;
+        }
+        let [allow, deny] = ["--allow-", "--deny-"].map(|flag| text.strip_prefix(flag));
+        let is_right =
+            |name: &&str| *name == "resolve" || Rights::EACH.iter().any(|(_, known)| known == name);
+        if let Some(name) = allow.filter(is_right) {
+            *arg = format!("--allow={name}").into();
+        } else if let Some(name) = deny.filter(is_right) {
+            *arg = format!("--deny={name}").into();
+        } else {
+            takes_value = !text.contains('=') && takes_a_value(text);
+        }
+    }
+}
+
+/// Whether a flag takes the argument behind it as its value.
+fn takes_a_value(flag: &str) -> bool {
+    use clap::CommandFactory;
+    let command = Cli::command();
+    let commands = command.get_subcommands();
+    let mut flags = commands.flat_map(|command| command.get_arguments());
+    flags.any(|arg| {
+        let long = arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
+        let short = arg.get_short().is_some_and(|short| flag == format!("-{short}"));
+        (long || short) && arg.get_action().takes_values()
+    })
 }
 
 /// Names of commands, for a hint when one is misspelt.
@@ -329,7 +390,7 @@ fn limit(text: &str) -> Result<(String, u64), String> {
     Ok((name.to_owned(), size(value)?))
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),

@@ -108,6 +108,9 @@ fn a_wrong_command_line_is_refused_with_status_2() {
         "--deny-network --allow-bind * a.wasm",
         "--deny-network --allow-connect * a.wasm",
         "--allow-connect localhost:80 a.wasm",
+        "--allow stdot a.wasm",
+        "--deny read: a.wasm",
+        "--allow-stdot a.wasm",
         "--allow-bind tcp:127.0.0.1:http a.wasm",
         "new",
         "init there",
@@ -116,6 +119,16 @@ fn a_wrong_command_line_is_refused_with_status_2() {
         let error = parse(line).expect_err(line);
         assert_eq!(error.exit_code(), i32::from(status::USAGE), "{line}");
     }
+}
+
+#[test]
+fn a_right_without_a_parameter_may_be_one_word_with_its_flag_before_the_target() {
+    let args = run("--entry names --allow-names --dir d --deny-resolve a.wasm --allow-spawn");
+    assert_eq!(args.entry, "names");
+    let texts = |permits: &[Permit]| permits.iter().map(Permit::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&args.guest.allow), ["names"]);
+    assert_eq!(texts(&args.guest.deny), ["resolve"]);
+    assert_eq!(args.split().unwrap().1, ["--allow-spawn"]);
 }
 
 #[test]

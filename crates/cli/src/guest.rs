@@ -1,13 +1,14 @@
-//! What the root process is given: arguments, environment variables, directories and network, as
-//! the flags say. Decisions only; `runtime` opens the directories.
+//! What the root process is given: arguments, environment variables, directories, rights, as flags
+//! and policy say. Decisions only; `runtime` opens the directories.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::args::GuestArgs;
 use crate::error::CliError;
+use crate::policy::{BudgetLine, Policy};
 use crate::report::printable;
-use crate::runtime::{Access, NetworkRights, Redirection};
+use crate::runtime::{FileAccess, Grant, Redirection};
 
 /// A directory for the guest.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub struct Preopen {
     pub host: PathBuf,
     /// What the guest calls it.
     pub guest: String,
+    /// What it may do there.
+    pub access: FileAccess,
 }
 
 /// Everything the root process is given.
@@ -27,25 +30,29 @@ pub struct GuestSpec {
     pub env: Vec<(String, String)>,
     /// Its directories in the order of their descriptors, from 3 on.
     pub preopens: Vec<Preopen>,
-    /// What it may do on the network.
-    pub network: NetworkRights,
+    /// What it may do by itself.
+    pub grant: Grant,
     /// What goes elsewhere, or comes from there; of two for the same, the later one counts.
     pub redirections: Vec<Redirection>,
     /// Limits that are not the default, by name.
     pub limits: Vec<(String, u64)>,
+    /// Budgets of a policy file; limits of the same names are the last word.
+    pub budgets: Vec<BudgetLine>,
 }
 
 /// The guest's environment variables. `host` is this command's environment. What is left out goes
 /// to `note`, one sentence each.
 pub fn environment(
     flags: &GuestArgs,
+    policy: &Policy,
     host: impl Iterator<Item = (OsString, OsString)>,
     mut note: impl FnMut(String),
 ) -> Result<Vec<(String, String)>, CliError> {
     let host: Vec<_> = host.collect();
     let mut env = Vec::new();
     if !flags.no_inherit_env {
-        for (name, value) in &host {
+        let inherited = |name: &OsString| name.to_str().is_none_or(|name| policy.inherits(name));
+        for (name, value) in host.iter().filter(|(name, _)| inherited(name)) {
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => set(&mut env, name, value),
                 _ => note(format!(
@@ -70,6 +77,7 @@ pub fn environment(
             None => note(format!("`--env {name}`: there is no variable `{name}` to pass on")),
         }
     }
+    env.retain(|(name, _)| !policy.denies(name));
     Ok(env)
 }
 
@@ -98,14 +106,20 @@ fn not_unicode(what: &str, text: &OsStr) -> CliError {
 
 /// The guest's directories. `default_dir` comes first under the name ".", since published
 /// programs count on descriptor 3 being the working directory.
-pub fn directories(flags: &GuestArgs, default_dir: &Path) -> Result<Vec<Preopen>, CliError> {
+pub fn directories(
+    flags: &GuestArgs,
+    policy: &Policy,
+    default_dir: &Path,
+) -> Result<Vec<Preopen>, CliError> {
     let mut preopens = Vec::new();
-    if !flags.no_default_dir {
-        preopens.push(Preopen { host: default_dir.to_owned(), guest: ".".into() });
+    if !flags.no_default_dir && !policy.sandboxed {
+        let (host, guest) = (default_dir.to_owned(), ".".into());
+        preopens.push(Preopen { host, guest, access: FileAccess::FULL });
     }
     for flag in &flags.dirs {
         preopens.push(preopen(flag)?);
     }
+    policy.change_directories(&mut preopens)?;
     Ok(preopens)
 }
 
@@ -117,25 +131,8 @@ pub fn preopen(flag: &OsStr) -> Result<Preopen, CliError> {
         let message = format!("`--dir {}` names no directory", printable(text));
         return Err(CliError::usage(message).hint("write --dir HOST or --dir HOST::GUEST"));
     }
-    Ok(Preopen { host: PathBuf::from(host), guest: guest.to_owned() })
-}
-
-/// The guest's network rights: everything, or what is named by flags that name something.
-pub fn network(flags: &GuestArgs) -> Result<NetworkRights, CliError> {
-    let named = [(Access::Connect, &flags.allow_connect), (Access::Bind, &flags.allow_bind)];
-    if !flags.deny_network && named.iter().all(|(_, rules)| rules.is_empty()) {
-        return Ok(NetworkRights::ALL);
-    }
-    let mut rights = NetworkRights::NONE;
-    rights.resolve = !flags.allow_connect.is_empty();
-    for (access, rules) in named {
-        for rule in rules {
-            rights.allow(access, *rule).map_err(|error| {
-                CliError::usage(format!("`{rule}` is one rule too many")).because(&error)
-            })?;
-        }
-    }
-    Ok(rights)
+    let (host, guest) = (PathBuf::from(host), guest.to_owned());
+    Ok(Preopen { host, guest, access: FileAccess::FULL })
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
         };
         let host = host.iter().map(|(name, value)| (name.into(), value.into()));
         let mut notes = 0;
-        let env = environment(&flags, host, |_| notes += 1).unwrap();
+        let env = environment(&flags, &Policy::default(), host, |_| notes += 1).unwrap();
         (env, notes)
     }
 
@@ -189,12 +186,13 @@ mod tests {
         let odd = || OsString::from_vec(vec![b'x', 0xff]);
         let host = || [(odd(), "v".into()), ("N".into(), odd()), ("A".into(), "1".into())];
         let mut notes = Vec::new();
-        let env = environment(&GuestArgs::default(), host().into_iter(), |note| notes.push(note))
-            .unwrap();
+        let (flags, policy) = (GuestArgs::default(), Policy::default());
+        let env = environment(&flags, &policy, host().into_iter(), |note| notes.push(note));
+        let env = env.unwrap();
         assert_eq!(env, [("A".to_string(), "1".to_string())]);
         assert_eq!(notes.len(), 2);
         let named = GuestArgs { env: vec!["N".into()], no_inherit_env: true, ..Default::default() };
-        let error = environment(&named, host().into_iter(), |_| ()).unwrap_err();
+        let error = environment(&named, &policy, host().into_iter(), |_| ()).unwrap_err();
         assert_eq!(error.status(), status::USAGE);
     }
 
@@ -202,7 +200,8 @@ mod tests {
     fn a_nameless_variable_is_refused() {
         for flag in ["=v", ""] {
             let flags = GuestArgs { env: vec![flag.into()], ..GuestArgs::default() };
-            let error = environment(&flags, std::iter::empty(), |_| ()).unwrap_err();
+            let error =
+                environment(&flags, &Policy::default(), std::iter::empty(), |_| ()).unwrap_err();
             assert_eq!(error.status(), status::USAGE);
         }
     }
@@ -211,7 +210,7 @@ mod tests {
     fn the_working_directory_comes_first_unless_it_is_refused() {
         let flags = GuestArgs { dirs: vec!["/a::b".into(), "c".into()], ..GuestArgs::default() };
         let names = |flags: &GuestArgs| -> Vec<(String, String)> {
-            directories(flags, Path::new("/work"))
+            directories(flags, &Policy::default(), Path::new("/work"))
                 .unwrap()
                 .into_iter()
                 .map(|preopen| (preopen.host.display().to_string(), preopen.guest))

@@ -12,6 +12,7 @@ mod guest;
 mod library;
 mod metrics;
 mod os_signal;
+mod policy;
 mod progress;
 mod project;
 mod redirect;

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 /// Reports of one kind that are printed in full within one window.
 const SAME_KIND_MAX: u64 = 3;
-/// Reports of all kinds that are printed in full within one window.
+/// Reports of failures of all kinds that are printed in full within one window.
 const ALL_KINDS_MAX: u64 = 12;
+/// The same of rights that were missing: one process may lack them all.
+const DENIALS_MAX: u64 = 40;
 /// Kinds that are counted apart within one window; the rest is counted together.
-const KINDS_MAX: usize = 16;
+const KINDS_MAX: usize = 40;
 /// Length of a window. It starts with a report and ends with the count of those left out.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Calls of a backtrace that are printed, innermost first.
@@ -82,6 +84,51 @@ impl Failure {
     }
 }
 
+/// A right that a process lacked.
+#[derive(Clone, Debug, Default)]
+pub struct Denied {
+    /// The process.
+    pub pid: String,
+    /// The function that it started in.
+    pub entry: String,
+    /// The kind of right.
+    pub right: &'static str,
+    /// What would have allowed it.
+    pub grant: String,
+    /// What it tried first.
+    pub tried: String,
+    /// How often in all, when it has ended.
+    pub in_all: Option<u64>,
+}
+
+impl Denied {
+    /// The report, one line.
+    pub fn text(&self) -> String {
+        let (pid, entry) = (&self.pid, printable(&self.entry));
+        let (grant, tried) = (printable(&self.grant), printable(&self.tried));
+        match self.in_all {
+            None => {
+                let flags: Vec<_> =
+                    grant.split(' ').map(|right| format!("--allow '{right}'")).collect();
+                format!(
+                    "process {pid} (entry {entry}) was denied: {tried}; it lacks `{grant}` (grant \
+                     it by {}, or config_allow where it is spawned)\n",
+                    flags.join(" ")
+                )
+            }
+            Some(count) => format!(
+                "process {pid} (entry {entry}) was denied `{}` {} times\n",
+                self.right,
+                grouped(count)
+            ),
+        }
+    }
+
+    fn kind(&self) -> String {
+        format!("`{}` (entry {})", self.right, printable(&self.entry))
+    }
+}
+
 /// Adds a backtrace to a text, bounded, or nothing where there is none.
 pub fn push_frames(text: &mut String, frames: &[String]) {
     let mut title = "trace";
@@ -130,7 +177,7 @@ struct Throttle {
 
 impl Throttle {
     /// Whether a failure of this kind is printed in full. Otherwise it is counted.
-    fn admits(&mut self, kind: &str) -> bool {
+    fn admits(&mut self, kind: &str, max: u64) -> bool {
         self.open = true;
         let known = self.seen.len();
         let seen = match self.seen.get_mut(kind) {
@@ -141,7 +188,7 @@ impl Throttle {
                 return false;
             }
         };
-        if *seen < SAME_KIND_MAX && self.shown < ALL_KINDS_MAX {
+        if *seen < SAME_KIND_MAX && self.shown < max {
             self.shown += 1;
             *seen += 1;
             return true;
@@ -151,31 +198,32 @@ impl Throttle {
         false
     }
 
-    /// Closes the window and says what was left out of it. The next failure opens a new one.
-    fn close(&mut self) -> String {
+    /// Closes the window and says what was left out of it. The next event opens a new one.
+    fn close(&mut self, happened: &str) -> String {
         let mut text = String::new();
         let mut kinds: Vec<_> = self.seen.drain().collect();
         kinds.sort();
         for (kind, seen) in kinds {
             if let Some(more) = seen.checked_sub(SAME_KIND_MAX).filter(|more| *more > 0) {
-                let _ = writeln!(text, "{} like this: {kind}", more_processes(more));
+                let _ = writeln!(text, "{} like this: {kind}", more_processes(more, happened));
             }
         }
         if self.others > 0 {
-            let _ = writeln!(text, "{} in other ways", more_processes(self.others));
+            let _ = writeln!(text, "{} in other ways", more_processes(self.others, happened));
         }
         *self = Throttle::default();
         text
     }
 }
 
-fn more_processes(count: u64) -> String {
+fn more_processes(count: u64, happened: &str) -> String {
     let noun = if count == 1 { "process" } else { "processes" };
-    format!("… and {} more {noun} failed", grouped(count))
+    let happened = if count == 1 { happened.replace("were", "was") } else { happened.into() };
+    format!("… and {} more {noun} {happened}", grouped(count))
 }
 
 /// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -200,6 +248,7 @@ pub struct Reporter {
 
 struct Shared {
     throttle: Mutex<Throttle>,
+    denials: Mutex<Throttle>,
     lines: Mutex<Option<Sender<Line>>>,
     printer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -210,11 +259,12 @@ impl Reporter {
         let (sender, lines) = mpsc::channel();
         let shared = Arc::new(Shared {
             throttle: Mutex::default(),
+            denials: Mutex::default(),
             lines: Mutex::new(Some(sender)),
             printer: Mutex::new(None),
         });
         let weak = Arc::downgrade(&shared);
-        let close = move || weak.upgrade().map(|shared| shared.throttle().close());
+        let close = move || weak.upgrade().map(|shared| shared.close());
         let printer = std::thread::Builder::new()
             .name("reports".into())
             .spawn(move || print_all(&lines, || close().unwrap_or_default()))?;
@@ -224,9 +274,24 @@ impl Reporter {
 
     /// Prints the report of a failure, or counts it in a storm. Never waits for the terminal.
     pub fn failed(&self, failure: &Failure) {
+        let kind = (failure.kind(), ALL_KINDS_MAX);
+        self.report(&self.shared.throttle, kind, || failure.text());
+    }
+
+    /// The same for a right that a process lacked.
+    pub fn denied(&self, denied: &Denied) {
+        self.report(&self.shared.denials, (denied.kind(), DENIALS_MAX), || denied.text());
+    }
+
+    fn report(
+        &self,
+        throttle: &Mutex<Throttle>,
+        (kind, max): (String, u64),
+        text: impl FnOnce() -> String,
+    ) {
         let (opened, admitted) = {
-            let mut throttle = self.shared.throttle();
-            (!throttle.open, throttle.admits(&failure.kind()))
+            let mut throttle = lock(throttle);
+            (!throttle.open, throttle.admits(&kind, max))
         };
         if let Some(lines) = &*lock(&self.shared.lines) {
             // The thread lives until the sender goes, so a send can only fail while it unwinds.
@@ -234,7 +299,7 @@ impl Reporter {
                 let _ = lines.send(Line::WindowOpened(Instant::now()));
             }
             if admitted {
-                let _ = lines.send(Line::Print(failure.text()));
+                let _ = lines.send(Line::Print(text()));
             }
         }
     }
@@ -249,8 +314,8 @@ impl Reporter {
 }
 
 impl Shared {
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        lock(&self.throttle)
+    fn close(&self) -> String {
+        lock(&self.throttle).close("failed") + &lock(&self.denials).close("were denied")
     }
 }
 

@@ -79,17 +79,17 @@ fn a_report_is_bounded_whatever_it_is_about() {
 #[test]
 fn a_storm_shows_the_first_of_a_kind_and_counts_the_rest() {
     let mut throttle = Throttle::default();
-    let shown = (0..9_993).filter(|_| throttle.admits("trap: x")).count();
+    let shown = (0..9_993).filter(|_| throttle.admits("trap: x", ALL_KINDS_MAX)).count();
     assert_eq!(shown as u64, SAME_KIND_MAX);
-    assert_eq!(throttle.close(), "… and 9,990 more processes failed like this: trap: x\n");
-    assert!(throttle.admits("trap: x"), "a new window starts afresh");
+    assert_eq!(throttle.close("failed"), "… and 9,990 more processes failed like this: trap: x\n");
+    assert!(throttle.admits("trap: x", ALL_KINDS_MAX), "a new window starts afresh");
 }
 
 #[test]
 fn failures_that_were_all_shown_need_no_count() {
     let mut throttle = Throttle::default();
-    assert!(throttle.admits("a") && throttle.admits("b"));
-    assert_eq!(throttle.close(), "");
+    assert!(throttle.admits("a", ALL_KINDS_MAX) && throttle.admits("b", ALL_KINDS_MAX));
+    assert_eq!(throttle.close("failed"), "");
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn every_failure_is_either_shown_or_counted() {
         let all = 5_000;
         for number in 0..all {
             let kind = format!("kind {:04}", number % kinds);
-            shown += u64::from(throttle.admits(&kind));
+            shown += u64::from(throttle.admits(&kind, ALL_KINDS_MAX));
         }
         assert!(shown <= ALL_KINDS_MAX);
-        let text = throttle.close();
+        let text = throttle.close("failed");
         assert!(text.lines().count() <= KINDS_MAX + 1);
         let counted: u64 = text
             .lines()

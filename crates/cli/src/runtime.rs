@@ -15,18 +15,21 @@ use std::time::Duration;
 
 use lunatic_engine as engine;
 use lunatic_model::{Budgeted, Budgets, ExitReason, Limits, LinkOutcome, NodeLimits, Scope};
-use lunatic_node::{ExitReport, Observer};
+use lunatic_node::{Denial, ExitReport, Observer};
 use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 // Values already: the command adds nothing to them.
-pub use lunatic_model::{Access, NetworkRights, NetworkRule, Redirection};
+pub use lunatic_model::{Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights};
+pub use lunatic_wasi::Access as FileAccess;
 
+use crate::audit::Recorder;
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
+use crate::policy::BudgetLine;
 use crate::redirect::{SECRETS, Sinks};
-use crate::report::{self, Failure, Reporter, printable};
+use crate::report::{self, Denied, Failure, Reporter, printable};
 use crate::target::shown;
 
 /// Bytes of a test's output that are kept, as much from its beginning as from its end.
@@ -118,6 +121,8 @@ pub struct NodeOptions {
     pub limits: Vec<(String, u64)>,
     /// Who prints the reports of processes that fail, if anybody.
     pub reporter: Option<Reporter>,
+    /// Who keeps what processes are denied, if anybody.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// A running node. Clones are the same node.
@@ -135,9 +140,11 @@ impl Node {
     /// Starts the node's threads. An error leaves none.
     pub fn start(options: NodeOptions) -> Result<Node, CliError> {
         let root_reported = Arc::new(AtomicBool::new(false));
-        let observer = options.reporter.map(|reporter| {
+        let NodeOptions { reporter, recorder, .. } = &options;
+        let observer = (reporter.is_some() || recorder.is_some()).then(|| {
+            let (reporter, recorder) = (reporter.clone(), recorder.clone());
             let root_reported = root_reported.clone();
-            Arc::new(Reports { reporter, root_reported }) as Arc<dyn Observer>
+            Arc::new(Reports { reporter, recorder, root_reported }) as Arc<dyn Observer>
         });
         let cache = match options.cache {
             Cache::Default => engine::CachePolicy::Default,
@@ -181,9 +188,9 @@ impl Node {
         let environment = self.runtime.environment(environment_id);
         let mut config = engine::ProcessConfig::root(guest.wasi.clone())
             .with_redirected(guest.redirected.clone())
-            .with_network(guest.network.clone())
             .with_limits(guest.limits)
-            .with_budgets(guest.budgets.clone());
+            .with_budgets(guest.budgets.clone())
+            .confined(guest.grant.clone());
         config.audit = guest.audit.clone();
         match self.runtime.spawn_root(&environment, &program.module, entry, config) {
             Ok(root) => Ok(Root { root, environment, capture: guest.capture.clone() }),
@@ -247,7 +254,7 @@ impl Program {
 #[derive(Clone)]
 pub struct Guest {
     wasi: wasi::WasiConfig,
-    network: NetworkRights,
+    grant: Grant,
     limits: Limits,
     budgets: Budgets,
     capture: Option<Capture>,
@@ -277,15 +284,19 @@ impl Guest {
         config.set_stderr(stdio::stderr());
         let (sinks, redirected) = redirected(&spec.redirections, &mut config)?;
         let (mut limits, mut budgets) = (Limits::default(), Budgets::default());
+        for BudgetLine { scope, kind, amount, at_limit } in &spec.budgets {
+            // Whoever read it has looked whether the kind can have that.
+            budgets.of(*scope).set(*kind, *amount, *at_limit);
+        }
         for (name, value) in &spec.limits {
             limits.set(name, *value);
             if let Some((scope, kind)) = Budgeted::from_limit(name) {
                 budgets.of(scope).set(kind, *value, kind.usual_policy());
             }
         }
-        let network = spec.network.clone();
+        let grant = spec.grant.clone();
         let (wasi, capture, audit) = (config, None, None);
-        Ok(Guest { wasi, network, limits, budgets, capture, redirected, sinks, audit })
+        Ok(Guest { wasi, grant, limits, budgets, capture, redirected, sinks, audit })
     }
 
     /// The same with somebody who hears of its calls.
@@ -346,7 +357,7 @@ fn open(preopen: &Preopen) -> Result<wasi::Preopen, CliError> {
             .because(&error)
             .hint("check --dir; --no-default-dir leaves out the current directory")
     })?;
-    wasi::Preopen::new(&preopen.guest, directory, wasi::Access::FULL).map_err(|error| {
+    wasi::Preopen::new(&preopen.guest, directory, preopen.access).map_err(|error| {
         CliError::usage(format!("the directory `{shown}` cannot be given to the guest"))
             .because(&error)
     })
@@ -383,12 +394,14 @@ impl Root {
 
 /// Turns the node's reports into text.
 struct Reports {
-    reporter: Reporter,
+    reporter: Option<Reporter>,
+    recorder: Option<Arc<Recorder>>,
     root_reported: Arc<AtomicBool>,
 }
 
 impl Observer for Reports {
     fn exited(&self, report: &ExitReport) {
+        let Some(reporter) = &self.reporter else { return };
         if report.pid.serial == FIRST_SERIAL {
             self.root_reported.store(true, Ordering::SeqCst);
             // A program's own status is its answer to whoever called it, not a defect to report.
@@ -396,7 +409,22 @@ impl Observer for Reports {
                 return;
             }
         }
-        self.reporter.failed(&failure(report));
+        reporter.failed(&failure(report));
+    }
+
+    fn denied(&self, denial: &Denial) {
+        if let Some(recorder) = &self.recorder {
+            recorder.denied(denial);
+        }
+        let Some(reporter) = &self.reporter else { return };
+        reporter.denied(&Denied {
+            pid: denial.pid.to_string(),
+            entry: denial.entry.to_string(),
+            right: denial.right,
+            grant: denial.grant.clone(),
+            tried: denial.tried.clone(),
+            in_all: denial.ended.then_some(denial.count),
+        });
     }
 }
 

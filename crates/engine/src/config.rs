@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Budgets, Limits, NetworkRights, Rights};
+use lunatic_model::{Budgets, Grant, Limits, NetworkRights, Reach, Rights};
 use lunatic_wasi::WasiConfig;
 
 use crate::audit::Audit;
 use crate::redirect::Redirected;
+use crate::refused;
 
 /// What a process is given. Children share it unless their parent makes them another, which can
 /// only be equal or narrower.
@@ -14,6 +15,8 @@ use crate::redirect::Redirected;
 pub struct ProcessConfig {
     /// What it may do.
     pub rights: Rights,
+    /// Which processes it reaches.
+    pub reach: Reach,
     /// Which addresses it may use, and whether it may look up names.
     pub network: NetworkRights,
     /// Its bounds.
@@ -33,6 +36,7 @@ impl ProcessConfig {
     pub fn root(wasi: WasiConfig) -> ProcessConfig {
         ProcessConfig {
             rights: Rights::ALL,
+            reach: Reach::WHOLE,
             network: NetworkRights::ALL,
             limits: Arc::default(),
             budgets: Budgets::default(),
@@ -58,6 +62,21 @@ impl ProcessConfig {
     #[must_use]
     pub fn with_budgets(self, budgets: Budgets) -> ProcessConfig {
         ProcessConfig { budgets, ..self }
+    }
+
+    /// The same with the rights of this grant, which it must have had. What is not in it is taken
+    /// out of its view of the world, too.
+    #[must_use]
+    pub fn confined(self, grant: Grant) -> ProcessConfig {
+        let Grant { rights, reach, network } = grant;
+        let mut config = ProcessConfig { rights, reach, network, ..self };
+        refused::confine(&mut config.wasi, rights);
+        config
+    }
+
+    /// What it may do by itself.
+    pub fn grant(&self) -> Grant {
+        Grant { rights: self.rights, reach: self.reach, network: self.network.clone() }
     }
 
     /// The same with who hears of its calls and of those of all its descendants.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lunatic_sqlite::{Connection, Directory, Error, Owner, Stopper};
-use lunatic_wasi::WasiConfig;
 use lunatic_wasi::provider::fs::HostDirectory;
+use lunatic_wasi::{Access, WasiConfig};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
@@ -78,7 +78,7 @@ fn directories(wasi: &WasiConfig) -> Vec<Directory> {
     readable
         .filter_map(|preopen| {
             let host = preopen.directory().as_any().downcast_ref::<HostDirectory>()?;
-            let writable = preopen.access().write;
+            let writable = preopen.access().covers(Access::CHANGE);
             Some(Directory::new(preopen.guest_name(), host.dir().clone(), writable))
         })
         .collect()

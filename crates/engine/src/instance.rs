@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lunatic_model::{Budgets, ExitReason, Priority, Ref};
-use lunatic_node::{Body, Bonds, Environment, Process};
+use lunatic_node::{Body, Bonds, Environment, Process, Terms};
 use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
 
 use crate::artifact::ModuleError;
@@ -77,7 +77,8 @@ pub(crate) async fn spawn(
 ) -> Result<(Arc<Process>, Option<Ref>), SpawnError> {
     let SpawnRequest { module, config, budgets, entry, params } = request;
     let (parent, limits) = (child.as_ref().map(|child| child.parent), config.limits.clone());
-    let prepared = environment.prepare_with(entry.clone(), limits, parent, &budgets);
+    let terms = Terms { reach: config.reach, budgets: &budgets, parent };
+    let prepared = environment.prepare_with(entry.clone(), limits, terms);
     let process = prepared.inspect_err(|error| {
         // The spawner has gone over the limit, and its call ends with it.
         if let (lunatic_node::SpawnError::OverBudget(over), Some(parent)) = (error, parent)

@@ -27,13 +27,14 @@ mod module;
 mod net;
 mod prompt;
 mod redirect;
+mod refused;
 mod runtime;
 mod slab;
 mod state;
 mod tables;
 
 pub use artifact::{Compiling, ModuleError};
-pub use audit::{Audit, Call, LISTENERS_MAX, Listener, Outcome, Value};
+pub use audit::{Audit, Call, LISTENERS_MAX, Listener, Outcome, Use, Value};
 pub use cache::{CacheError, CachePolicy};
 pub use config::ProcessConfig;
 pub use engines::{Kind, Tier};
@@ -46,7 +47,8 @@ pub use runtime::{Figures, Options, Root, Runtime, StartError};
 pub use slab::Usage as SlabUsage;
 
 pub use lunatic_model::{
-    Access, Budget, Budgeted, Budgets, ExitReason, Frame, Limits, LinkOutcome, NetworkRights,
-    NetworkRule, NodeLimits, Pid, Rights, Trap,
+    Access, Budget, Budgeted, Budgets, Deed, ExitReason, Extent, FileDeed, Frame, Grant,
+    GrantError, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Permit, Pid, Reach,
+    Right, Rights, Trap,
 };
-pub use lunatic_node::{Environment, ExitReport, Observer};
+pub use lunatic_node::{Denial, Environment, ExitReport, Observer};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Tag};
+use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Rights, Tag};
 use lunatic_node::{OverBudget, Process};
 use lunatic_wasi::Wasi;
 use wasmtime::{Instance, Memory, Result};
@@ -167,6 +167,36 @@ impl State {
         let slot = std::mem::take(&mut self.slot);
         self.set_slot(Slot::Empty);
         slot
+    }
+
+    /// The text of an error if the process lacks a right; that is counted and told the operator.
+    #[inline]
+    pub(crate) fn permit(
+        &self,
+        right: Rights,
+        call: &'static str,
+    ) -> std::result::Result<(), Arc<str>> {
+        if !self.config.rights.contains(right) {
+            return Err(self.denied(right, call));
+        }
+        if self.config.audit.is_some() {
+            self.used(right.name(), call);
+        }
+        Ok(())
+    }
+
+    /// Tells who listens to this process that it makes use of a right.
+    #[cold]
+    pub(crate) fn used(&self, grant: &str, call: &str) {
+        if let Some(audit) = &self.config.audit {
+            audit.used(self.process.pid(), grant, call);
+        }
+    }
+
+    #[cold]
+    fn denied(&self, right: Rights, call: &'static str) -> Arc<str> {
+        let name = right.name();
+        self.process.deny(name, || (name.to_owned(), call.to_owned()))
     }
 
     /// Takes over redirections that others have set since the last call.

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lunatic_model::{Budgets, Limits, NetworkRights, Redirection, Rights};
+use lunatic_model::{Budgets, Grant, Limits, Redirection};
+use lunatic_wasi::Access;
 use wasmtime::{Result, format_err};
 
 use crate::config::ProcessConfig;
@@ -62,13 +63,13 @@ impl Tables {
 /// it is narrowed to what its maker has.
 #[derive(Clone)]
 pub(crate) struct ConfigDraft {
-    pub(crate) rights: Rights,
-    pub(crate) network: NetworkRights,
+    pub(crate) grant: Grant,
     pub(crate) limits: Limits,
     pub(crate) budgets: Budgets,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) preopens: Vec<String>,
+    /// Directories, as their parent names them, and what may be done there.
+    pub(crate) preopens: Vec<(String, Access)>,
     pub(crate) redirections: Vec<DraftRedirection>,
     /// Bytes of the strings above, but for redirections, of which there are few.
     pub(crate) bytes: usize,
@@ -77,12 +78,10 @@ pub(crate) struct ConfigDraft {
 }
 
 impl ConfigDraft {
-    /// Without any of the rights that the old ABI knows, without arguments, environment and
-    /// directories.
-    pub(crate) fn new(network: NetworkRights, limits: Limits) -> ConfigDraft {
+    /// Without arguments, environment and directories.
+    pub(crate) fn new(grant: Grant, limits: Limits) -> ConfigDraft {
         ConfigDraft {
-            rights: Rights::NONE,
-            network,
+            grant,
             limits,
             budgets: Budgets::default(),
             args: Vec::new(),

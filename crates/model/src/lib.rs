@@ -20,6 +20,7 @@ mod message;
 mod names;
 mod network;
 mod network_rule;
+mod permit;
 mod pid;
 mod process;
 mod reason;
@@ -38,6 +39,7 @@ pub use message::{MESSAGE_OVERHEAD_BYTES, Message, Resource};
 pub use names::{NameRefused, Names};
 pub use network::{Access, NETWORK_RULES_MAX, NetworkRights, Protocol, TooManyRules};
 pub use network_rule::{NetworkRule, NetworkRuleError};
+pub use permit::{FileDeed, PERMIT_BYTES_MAX, Permit};
 pub use pid::{Pid, Ref, Tag};
 pub use process::{
     AliasDelivery, AliasMode, Delivery, Leftovers, LinkOutcome, MonitorOptions, NotSuspended,

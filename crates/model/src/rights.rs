@@ -78,6 +78,11 @@ impl Rights {
         self.0 & wanted.0 == wanted.0
     }
 
+    /// The written form of a set of one right.
+    pub fn name(self) -> &'static str {
+        Rights::EACH.iter().find(|(one, _)| *one == self).map_or("several", |(_, name)| *name)
+    }
+
     /// The set with `right` added or removed.
     #[must_use]
     pub fn with(self, right: Rights, granted: bool) -> Rights {
@@ -168,20 +173,20 @@ impl Reach {
         Extent::Descendants,
     ]);
 
-    /// The scope of a deed.
+    /// The extent of a deed.
     #[inline]
     pub fn of(&self, deed: Deed) -> Extent {
         self.0[deed as usize]
     }
 
-    /// The same with another scope for a deed.
+    /// The same with another extent for a deed.
     #[must_use]
-    pub fn with(mut self, deed: Deed, scope: Extent) -> Reach {
-        self.0[deed as usize] = scope;
+    pub fn with(mut self, deed: Deed, extent: Extent) -> Reach {
+        self.0[deed as usize] = extent;
         self
     }
 
-    /// The widest scope of all.
+    /// The widest extent of all.
     pub fn widest(&self) -> Extent {
         self.0.into_iter().max().unwrap_or(Extent::None)
     }
@@ -216,11 +221,17 @@ pub struct RightError {
     why: String,
 }
 
+impl RightError {
+    pub(crate) fn new(text: &str, why: String) -> RightError {
+        RightError { text: text.chars().take(80).collect(), why }
+    }
+}
+
 impl FromStr for Right {
     type Err = RightError;
 
     fn from_str(text: &str) -> Result<Right, RightError> {
-        let refused = |why: String| RightError { text: text.chars().take(80).collect(), why };
+        let refused = |why: String| RightError::new(text, why);
         if let Some((right, _)) = Rights::EACH.iter().find(|(_, name)| *name == text) {
             return Ok(Right::Flag(*right));
         }
@@ -238,15 +249,16 @@ impl FromStr for Right {
             return Ok(Right::Network(access, rule));
         }
         if let Some((deed, _)) = Deed::EACH.into_iter().find(|(_, deed)| *deed == name) {
-            let scope = Extent::EACH.into_iter().find(|(_, scope)| *scope == rest);
-            let (scope, _) = scope
-                .ok_or_else(|| refused("the scope is none, descendants, family or tree".into()))?;
-            return Ok(Right::Reach(deed, scope));
+            let extent = Extent::EACH.into_iter().find(|(_, extent)| *extent == rest);
+            let (extent, _) = extent
+                .ok_or_else(|| refused("the extent is none, descendants, family or tree".into()))?;
+            return Ok(Right::Reach(deed, extent));
         }
         let names: Vec<_> = Rights::EACH.iter().map(|(_, name)| *name).collect();
         Err(refused(format!(
-            "there are {}, resolve, connect:RULE, bind:RULE, and send, monitor, link, exit, \
-             inspect with a scope, such as send:family",
+            "there are {}, resolve, connect:RULE, bind:RULE; send, monitor, link, exit, inspect \
+             with an extent, such as send:family; read, write, create, remove, files with a \
+             directory, such as read:data; and env:NAME",
             names.join(", ")
         )))
     }
@@ -263,8 +275,8 @@ impl fmt::Display for Right {
             Right::Resolve => f.write_str("resolve"),
             Right::Network(Access::Connect, rule) => write!(f, "connect:{rule}"),
             Right::Network(Access::Bind, rule) => write!(f, "bind:{rule}"),
-            Right::Reach(deed, scope) => {
-                write!(f, "{}:{}", Deed::EACH[*deed as usize].1, Extent::EACH[*scope as usize].1)
+            Right::Reach(deed, extent) => {
+                write!(f, "{}:{}", Deed::EACH[*deed as usize].1, Extent::EACH[*extent as usize].1)
             }
         }
     }
@@ -306,22 +318,22 @@ impl Grant {
             Right::Flag(right) => self.rights = self.rights | right,
             Right::Resolve => self.network.resolve = true,
             Right::Network(access, rule) => self.network.allow(access, rule)?,
-            Right::Reach(deed, scope) => {
-                self.reach = self.reach.with(deed, self.reach.of(deed).max(scope));
+            Right::Reach(deed, extent) => {
+                self.reach = self.reach.with(deed, self.reach.of(deed).max(extent));
             }
         }
         Ok(())
     }
 
-    /// Takes a right away. Of a reach, the scope and all that are wider.
+    /// Takes a right away. Of a reach, the extent and all that are wider.
     pub fn deny(&mut self, right: Right) -> Result<(), GrantError> {
         match right {
             Right::Flag(right) => self.rights = self.rights.with(right, false),
             Right::Resolve => self.network.resolve = false,
             Right::Network(access, NetworkRule::ALL) => self.network.deny_all(access),
             Right::Network(..) => return Err(GrantError::PartOfNetwork(right)),
-            Right::Reach(deed, scope) => {
-                let left = match scope {
+            Right::Reach(deed, extent) => {
+                let left = match extent {
                     Extent::None | Extent::Descendants => Extent::None,
                     Extent::Family => Extent::Descendants,
                     Extent::Tree => Extent::Family,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use lunatic_model::{Access, Deed, Extent, Grant, NetworkRights, Reach, Right, Rights};
+use lunatic_model::{Access, Deed, Extent, Grant, NetworkRights, Permit, Reach, Right, Rights};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::cases;
@@ -133,8 +133,8 @@ fn a_right_is_read_as_it_is_written() {
 fn what_is_no_right_says_what_there_is() {
     for (text, says) in [
         ("spawm", "there are spawn, compile"),
-        ("send", "the scope is none"),
-        ("send:all", "the scope is none"),
+        ("send", "the extent is none"),
+        ("send:all", "the extent is none"),
         ("connect:example.com", "is no protocol"),
         ("", "there are spawn"),
     ] {
@@ -150,4 +150,16 @@ fn a_part_of_the_network_cannot_be_taken_away_and_that_is_an_error() {
     assert_eq!(grant, Grant::ALL);
     grant.deny("connect:*".parse().unwrap()).unwrap();
     assert_ne!(grant.network, NetworkRights::ALL);
+}
+
+#[test]
+fn rights_to_files_and_variables_are_read_as_they_are_written() {
+    for text in ["read:data", "files:a b::c", "remove:/", "env:HOME", "env:*", "bind:*", "spawn"] {
+        let permit: Permit = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(permit.to_string(), text);
+    }
+    for text in ["read", "read:", "env", "env:A=1", "wrote:data", &"x".repeat(5000)] {
+        let error = text.parse::<Permit>().expect_err(text).to_string();
+        assert!(error.contains("is no right") && error.len() < 1000, "{text}: {error}");
+    }
 }

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lunatic_model::{
-    Budgets, Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State, Ref,
-    Signal, Tag,
+    Budgets, Delivery, ExitReason, Limits, LinkOutcome, MonitorOptions, Pid, Process as State,
+    Reach, Ref, Signal, Tag,
 };
 
 use crate::account::{Account, OverBudget};
 use crate::aliases::Aliases;
 use crate::figures::Mailboxes;
+use crate::lineage::Lineage;
 use crate::lock;
 use crate::names::Directory;
 use crate::node::Inner;
@@ -41,6 +42,20 @@ pub enum SpawnError {
     /// Too many budgets of subtrees lie within each other.
     #[error("at most {0} accounts can be around one process, its own included")]
     NestedBudgets(usize),
+    /// A chain of restricted processes, each spawned by the one before, is too long.
+    #[error("at most {0} generations of processes whose reach is restricted can live")]
+    Generations(usize),
+}
+
+/// What a process is given with its place in the environment.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// How far it reaches.
+    pub reach: Reach,
+    /// What it may use.
+    pub budgets: &'a Budgets,
+    /// Who spawns it, if a process does.
+    pub parent: Option<&'a Process>,
 }
 
 /// What stands between a parent and its child from the start.
@@ -104,25 +119,31 @@ impl Environment {
         entry: impl Into<Arc<str>>,
         limits: Arc<Limits>,
     ) -> Result<Arc<Process>, SpawnError> {
-        self.prepare_with(entry, limits, None, &Budgets::default())
+        let (reach, budgets) = (Reach::WHOLE, &Budgets::default());
+        self.prepare_with(entry, limits, Terms { reach, budgets, parent: None })
     }
 
-    /// The same with budgets, within those around the parent.
+    /// The same for a child: within the budgets around its parent, reaching what `terms` say.
     pub fn prepare_with(
         self: &Arc<Self>,
         entry: impl Into<Arc<str>>,
         limits: Arc<Limits>,
-        parent: Option<&Process>,
-        budgets: &Budgets,
+        terms: Terms<'_>,
     ) -> Result<Arc<Process>, SpawnError> {
         if self.closing.load(Ordering::SeqCst) {
             return Err(SpawnError::Closing);
         }
         let place = self.node.reserve_place()?;
-        let around = parent.and_then(Process::account);
-        let account = Account::open(self.node.timers(), around, budgets)?;
+        let around = terms.parent.and_then(Process::account);
+        let account = Account::open(self.node.timers(), around, terms.budgets)?;
         let pid = self.node.next_pid();
-        Ok(Process::new(self.clone(), pid, entry.into(), limits, place, account))
+        let lineage = Lineage::of(terms.parent, terms.reach, pid)?;
+        let place = (place, terms.reach, lineage);
+        let process = Process::new(self.clone(), pid, entry.into(), limits, place, account);
+        if let Some(parent) = terms.parent {
+            process.set_parent(parent.pid());
+        }
+        Ok(process)
     }
 
     /// Lets a prepared process run. With `link`, it and `link.0` are linked before its first step,

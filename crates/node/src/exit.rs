@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use lunatic_model::{ExitReason, LinkOutcome, Pid};
 
+use crate::denials::Denial;
+
 /// How many linked processes a report names; the rest is counted.
 pub(crate) const LINKS_REPORTED_MAX: usize = 16;
 
@@ -26,9 +28,14 @@ pub struct ExitReport {
     pub links_unlisted: usize,
 }
 
-/// Hears of processes that failed on their own account: by a trap, a status other than 0, a limit,
-/// a bug of the runtime. Those that a link or a request ended are part of another's report.
+/// Hears of what operators want to know. Processes that failed on their own account: by a trap, a
+/// status other than 0, a limit, a bug of the runtime; those that a link or a request ended are
+/// part of another's report. And what processes were denied.
 pub trait Observer: Send + Sync {
     /// Called by a worker, so it must not block for long.
     fn exited(&self, report: &ExitReport);
+
+    /// A process lacked a right: once for each right when that comes up, and with the number of
+    /// times when the process ends. Called by a worker, or by whoever called for the process.
+    fn denied(&self, _denial: &Denial) {}
 }

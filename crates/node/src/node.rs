@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use lunatic_model::{NodeLimits, Pid, Ref};
 
+use crate::denials::Denial;
 use crate::environment::{Environment, SpawnError};
 use crate::exit::{ExitReport, Observer};
 use crate::figures::{Counters, Figures, Mailboxes};
@@ -256,6 +257,12 @@ impl Inner {
     pub(crate) fn observe(&self, report: &ExitReport) {
         if let Some(observer) = &self.observer {
             observer.exited(report);
+        }
+    }
+
+    pub(crate) fn tell_denied(&self, denial: &Denial) {
+        if let Some(observer) = &self.observer {
+            observer.denied(denial);
         }
     }
 }

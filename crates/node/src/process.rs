@@ -25,15 +25,18 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lunatic_model::{
-    Delivery, ExitReason, Limits, LinkOutcome, Pid, Priority, Process as State, Signal, TrapExit,
+    Deed, Delivery, ExitReason, Limits, LinkOutcome, Pid, Priority, Process as State, Reach,
+    Signal, TrapExit,
 };
 
 pub use info::{Info, Status};
 pub use suspend::SuspendError;
 
 use crate::account::{Account, Membership};
+use crate::denials::Denials;
 use crate::environment::Environment;
 use crate::exit::ExitReport;
+use crate::lineage::Lineage;
 use crate::lock;
 use crate::node::Place;
 use crate::timers::Sleep;
@@ -78,6 +81,11 @@ pub struct Process {
     /// What its body says of it, for [`Info`].
     memory_bytes: AtomicU64,
     parent: OnceLock<Pid>,
+    pub(crate) reach: Reach,
+    /// Of processes that are restricted, or descend from one that is.
+    pub(crate) lineage: Option<Arc<Lineage>>,
+    /// What it was denied, if it was.
+    pub(crate) denials: OnceLock<Box<Denials>>,
     phase: Mutex<Phase>,
     ended: OnceLock<ExitReason>,
     joiners: Mutex<Vec<Waker>>,
@@ -97,10 +105,13 @@ impl Process {
         pid: Pid,
         entry: Arc<str>,
         limits: Arc<Limits>,
-        place: Place,
+        (place, reach, lineage): (Place, Reach, Option<Arc<Lineage>>),
         account: Option<Arc<Account>>,
     ) -> Arc<Process> {
         Arc::new(Process {
+            reach,
+            lineage,
+            denials: OnceLock::new(),
             pid,
             entry,
             environment,
@@ -207,7 +218,7 @@ impl Process {
         if to == self.pid {
             // Not by way of the table, where it is not yet while its start section runs.
             self.deliver(signal);
-        } else {
+        } else if self.may(Deed::Exit, to) {
             self.environment.signal(to, signal);
         }
     }
@@ -417,6 +428,9 @@ impl Process {
         self.drop_guarded(body);
         let names = self.environment.release_names(self);
         self.environment.remove(self.pid);
+        if let Some(lineage) = &self.lineage {
+            lineage.has_ended();
+        }
         let (mut obituary, reason, by) = self.with_state(|state| {
             let reason = state.exiting().cloned().unwrap_or(ExitReason::Normal);
             (state.die(), reason, state.ended_by())
@@ -453,6 +467,7 @@ impl Process {
 
     fn conclude(&self, announcement: Announcement) {
         let node = self.environment.node();
+        self.tell_denials();
         node.counters().count_end(&announcement.report.reason, announcement.own_failure);
         if announcement.own_failure {
             node.observe(&announcement.report);

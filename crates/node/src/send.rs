@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lunatic_model::{
-    AliasDelivery, Delivery, ExitReason, Message, Pid, Process as State, Ref, Signal,
+    AliasDelivery, Deed, Delivery, ExitReason, Message, Pid, Process as State, Ref, Signal,
 };
 
 use crate::account::Account;
@@ -107,7 +107,7 @@ impl Process {
             Recipient::Name(name) => self.environment().whereis(name),
         };
         self.wait_to_send().await;
-        if let Some(receiver) = receiver {
+        if let Some(receiver) = receiver.filter(|to| self.reaches(Deed::Send, *to)) {
             self.wait_for_room(receiver).await;
         }
         if let Some(reason) = self.exit_reason() {
@@ -126,7 +126,8 @@ impl Process {
             self.environment().count_message(!self.is_exiting());
             return Ok(());
         }
-        let Some(receiver) = self.environment().find(to) else {
+        let receiver = self.may(Deed::Send, to).then(|| self.environment().find(to)).flatten();
+        let Some(receiver) = receiver else {
             self.environment().count_message(false);
             return Ok(());
         };
@@ -262,9 +263,14 @@ impl<'a> InLine<'a> {
         let environment = self.sender.environment();
         let sender = self.sender.pid();
         let (receiver, alias) = match self.to {
-            Destination::Process(to) | Destination::Redirected(to) => (to, None),
+            Destination::Process(to) if self.sender.may(Deed::Send, to) => (to, None),
+            Destination::Process(_) => {
+                environment.count_message(false);
+                return Ok(());
+            }
+            Destination::Redirected(to) => (to, None),
             Destination::Alias { reference, priority } => {
-                let Some(owner) = environment.aliases().owner(reference) else {
+                let Some(owner) = environment.aliases().owner(reference, self.sender) else {
                     environment.count_message(false);
                     return Ok(());
                 };

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lunatic_model::{ExitReason, Message, Pid, Signal, TimerKey, TimerQueue};
+use lunatic_model::{Deed, ExitReason, Message, Pid, Signal, TimerKey, TimerQueue};
 
 use crate::account::Charged;
 use crate::environment::Environment;
@@ -271,6 +271,7 @@ fn fire(due: Due) {
                 Recipient::Process(to) => Some(to),
                 Recipient::Name(name) => environment.whereis(&name),
             };
+            let to = to.filter(|to| owner.may(Deed::Send, *to));
             match to {
                 Some(to) => environment.signal(to, Signal::Timer(message)),
                 None => environment.count_message(false),

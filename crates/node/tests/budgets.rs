@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use common::{GO, READY, drain, eventually, message, next, node, read, run, yield_now};
 use lunatic_model::{
-    Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Tag,
+    Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Reach,
+    Tag,
 };
-use lunatic_node::{Account, Bonds, Destination, Environment, Process, SpawnError};
+use lunatic_node::{Account, Bonds, Destination, Environment, Process, SpawnError, Terms};
 
 fn budget(kind: Budgeted, amount: u64, policy: Policy) -> Budget {
     let mut budget = Budget::default();
@@ -33,7 +34,8 @@ fn prepare(
     parent: Option<&Process>,
     budgets: &Budgets,
 ) -> Result<Arc<Process>, SpawnError> {
-    environment.prepare_with("test", Arc::new(Limits::default()), parent, budgets)
+    let terms = Terms { reach: Reach::WHOLE, budgets, parent };
+    environment.prepare_with("test", Arc::new(Limits::default()), terms)
 }
 
 fn spawn<F, Fut>(

@@ -13,6 +13,8 @@
 //! * every runner plays exactly the steps that are written, and writes down what it saw.
 #![forbid(unsafe_code)]
 
+mod beam;
+pub mod behaviours;
 pub mod board;
 pub mod campaign;
 mod causes;

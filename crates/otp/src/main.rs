@@ -2,13 +2,19 @@
 //! same questions, and prints what of OTP's guarantees holds.
 //!
 //! Each scenario is played [`RUNS`] times on each runner; then N generated programs are, the first
-//! of them made from S; then so many signals are exchanged by native bodies that are killed at
-//! random. The status is 0 only if everything agreed, and if `erl` was there to ask.
+//! of them made from S; then behaviour scenarios, and as many generated ones, are played with OTP's
+//! behaviours and with the Rust library for guests; then so many signals are exchanged by native
+//! bodies that are killed at random. The status is 0 only if everything agreed, and if `erl` was
+//! there to ask.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
+use lunatic_otp::behaviours::{
+    self,
+    players::{Library, Oracle},
+};
 use lunatic_otp::campaign::{difference, is_refused};
 use lunatic_otp::erl::Erl;
 use lunatic_otp::generator::generate;
@@ -53,11 +59,29 @@ fn run() -> Result<(), Failure> {
     println!("{} scenarios, {RUNS} times on each of erl, native bodies, guests", scenarios.len());
     runners.generated(seed, programs)?;
     println!("{programs} generated programs from seed {seed} on each: no difference");
+    behaviours(seed, programs)?;
     println!("{}\n", soak(Plan { signals, seed, workers: WORKERS })?);
     let (kept, meant) = score();
     print!("{}", table());
     let release = runners.erl.release();
     println!("\n{kept} of {meant} guarantees of OTP kept, as Erlang/OTP {release} confirms");
+    Ok(())
+}
+
+/// OTP's behaviours against those of the Rust library for guests.
+fn behaviours(seed: u64, count: u64) -> Result<(), Failure> {
+    let (mut oracle, library) = (Oracle::start()?, Library::start(WORKERS)?);
+    let scenarios = behaviours::load()?;
+    let failures = behaviours::failures(&scenarios, Some(&mut oracle), &library);
+    if !failures.is_empty() {
+        return Err(failures.join("\n").into());
+    }
+    println!("{} behaviour scenarios: OTP's modules and the library do the same", scenarios.len());
+    let seeds = seed..seed.saturating_add(count);
+    if let Some(text) = behaviours::smallest_difference(&mut oracle, &library, seeds) {
+        return Err(text.into());
+    }
+    println!("{count} generated behaviour scenarios from seed {seed}: no difference");
     Ok(())
 }
 

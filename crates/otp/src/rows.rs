@@ -10,8 +10,13 @@ pub enum State {
     Kept,
     /// Kept by scenarios as far as it means something here, which is this far.
     KeptSoFar(&'static str),
-    /// Kept, as tests at this path show; `erl` was not asked.
-    Tested(&'static str),
+    /// Kept, as tests show; `erl` was not asked.
+    Tested {
+        /// The tests.
+        path: &'static str,
+        /// Why `erl` was not asked.
+        why: &'static str,
+    },
     /// Kept by the words of the manual: the release of `erl` that is asked does not have it.
     Unconfirmed(&'static str),
     /// A part is kept, by scenarios; the rest is missing, or elsewhere.
@@ -92,20 +97,24 @@ pub const ROWS: [Row; 64] = [
         KeptSoFar("in one life of a node; others wait for clusters"),
     ),
     row(30, "a crash leaves the memory of others alone", Kept),
-    row(31, "strategies of supervisors", NotYet(LIBRARIES)),
-    row(32, "dynamic supervisors", NotYet(LIBRARIES)),
-    row(33, "intensity of restarts", NotYet(LIBRARIES)),
-    row(34, "child specs, significant children", NotYet(LIBRARIES)),
-    row(35, "orders to stop, with a timeout and a kill", Partly(LIBRARIES)),
-    row(36, "a start that fails stops what was started", NotYet(LIBRARIES)),
-    row(37, "system messages", NotYet(LIBRARIES)),
-    row(38, "calls: a monitor, an alias, a timeout, no late reply", Partly(LIBRARIES)),
-    row(39, "state machines", NotYet(LIBRARIES)),
+    row(31, "strategies of supervisors", Kept),
+    row(32, "dynamic supervisors", Kept),
+    row(33, "intensity of restarts", Kept),
+    row(34, "child specs, significant children", Kept),
+    row(35, "orders to stop, with a timeout and a kill", Kept),
+    row(36, "a start that fails stops what was started", Kept),
+    row(37, "system messages", Kept),
+    row(38, "calls: a monitor, an alias, a timeout, no late reply", Kept),
+    row(39, "state machines", Kept),
     row(40, "event managers", NotYet(LIBRARIES)),
     row(41, "applications", NotYet(LIBRARIES)),
-    row(42, "process groups", NotYet(LIBRARIES)),
+    row(42, "process groups", KeptSoFar("on one node; there are no clusters yet")),
     row(43, "global names", NotYet(CLUSTERS)),
-    row(44, "registries", NotYet(LIBRARIES)),
+    row(
+        44,
+        "registries",
+        Partly("keys as OTP's `global` and `pg` have them; Elixir's Registry is not asked"),
+    ),
     row(45, "pair order between nodes", NotYet(CLUSTERS)),
     row(46, "a lost node breaks links and monitors", NotYet(CLUSTERS)),
     row(47, "ticks", NotYet(CLUSTERS)),
@@ -117,10 +126,21 @@ pub const ROWS: [Row; 64] = [
     row(53, "two versions of a module", NotYet(CODE)),
     row(54, "purge", NotYet(CODE)),
     row(55, "code_change and releases", NotYet(CODE)),
-    row(56, "tracing", NotYet("only reports of failures and figures are there")),
+    row(
+        56,
+        "tracing",
+        NotYet("nobody attaches to a process; there are reports, figures and `--audit=calls`"),
+    ),
     row(57, "hooks for debuggers", NotYet("only backtraces are there")),
     row(58, "observing, crash dumps", NotYet("only figures are there")),
-    row(59, "a logger that never blocks for ever", Tested("crates/sinks/tests/sinks/streams.rs")),
+    row(
+        59,
+        "a logger that never blocks for ever",
+        Tested {
+            path: "crates/sinks/tests/sinks/streams.rs",
+            why: "its logger is one of many parts, and shows the same only under load",
+        },
+    ),
     row(
         60,
         "ETS",
@@ -135,9 +155,19 @@ pub const ROWS: [Row; 64] = [
     row(
         63,
         "who is killed inside native code is dead for others at once",
-        Tested("crates/engine/tests/conformance/sqlite_life.rs"),
+        Tested {
+            path: "crates/engine/tests/conformance/sqlite_life.rs",
+            why: "there it takes native code of one's own",
+        },
     ),
-    row(64, "signals of the system stop it in order", Tested("crates/cli/tests/cli/signals.rs")),
+    row(
+        64,
+        "signals of the system stop it in order",
+        Tested {
+            path: "crates/cli/tests/cli/signals.rs",
+            why: "one `erl` plays all scenarios, and must not stop",
+        },
+    ),
 ];
 
 impl Row {
@@ -146,7 +176,7 @@ impl Row {
         let state = match self.state {
             Kept => "**kept**".to_owned(),
             KeptSoFar(how_far) => format!("**kept**; {how_far}"),
-            Tested(path) => format!("kept, not asked of `erl`: `{path}`"),
+            Tested { path, why } => format!("kept (`{path}`); `erl` was not asked: {why}"),
             Unconfirmed(why) => format!("by table, unconfirmed: {why}"),
             Partly(rest) => format!("partly; {rest}"),
             Deviates(why) => format!("deviates: {why}"),
@@ -180,13 +210,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::behaviours;
     use crate::scenarios::load;
 
     #[test]
     fn a_row_is_kept_or_partly_so_exactly_if_a_scenario_speaks_for_it() {
         let scenarios = load().expect("the scenarios can be read");
-        let spoken: BTreeSet<u8> =
-            scenarios.iter().flat_map(|(_, scenario)| scenario.rows.iter().copied()).collect();
+        let behaviours = behaviours::load().expect("the behaviour scenarios can be read");
+        let rows = scenarios.iter().map(|(_, scenario)| &scenario.rows);
+        let rows = rows.chain(behaviours.iter().map(|(_, script)| &script.rows));
+        let spoken: BTreeSet<u8> = rows.flatten().copied().collect();
         let kept = |row: &&Row| matches!(row.state, Kept | KeptSoFar(_) | Partly(_));
         let claimed: BTreeSet<u8> = ROWS.iter().filter(kept).map(|row| row.number).collect();
         assert_eq!(claimed, spoken);
@@ -197,7 +230,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (index, row) in ROWS.iter().enumerate() {
             assert_eq!(usize::from(row.number), index + 1);
-            if let Tested(path) = row.state {
+            if let Tested { path, .. } = row.state {
                 assert!(root.join(path).is_file(), "row {}: there is no {path}", row.number);
             }
         }

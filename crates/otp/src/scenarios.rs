@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::behaviours::script::ScriptError;
 use crate::checker::{Verdict, check};
 use crate::program::Trace;
 use crate::text::{ParseError, Scenario};
@@ -21,6 +22,14 @@ pub enum LoadError {
         name: String,
         /// What is wrong.
         error: ParseError,
+    },
+    /// A file is no behaviour scenario.
+    #[error("crates/otp/behaviours/{name}.txt, {error}")]
+    Behaviour {
+        /// The file's name.
+        name: String,
+        /// What is wrong.
+        error: ScriptError,
     },
 }
 

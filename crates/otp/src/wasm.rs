@@ -60,7 +60,8 @@ pub struct Wasm {
 impl Wasm {
     /// Builds the guest and starts a runtime with this many threads.
     pub fn start(workers: usize) -> Result<Wasm, WasmError> {
-        let bytes = std::fs::read(build_guest()?)?;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+        let bytes = std::fs::read(build_guest(&folder, "otp_guest.wasm")?)?;
         let cache = CachePolicy::Off;
         let runtime =
             Runtime::new(Options { workers: Some(workers), cache, ..Options::default() })?;
@@ -97,15 +98,19 @@ impl Wasm {
     }
 }
 
-/// Builds the guest, unless that has been done, and tells where it is.
-fn build_guest() -> Result<PathBuf, WasmError> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+/// Where guests are built.
+pub(crate) fn guests_target() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = match env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => root.join(target),
-        None => root.join("target"),
-    };
-    let target = target.join("guests");
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => root.join(target).join("guests"),
+        None => root.join("target/guests"),
+    }
+}
+
+/// Builds the guest of a folder, unless that has been done, and tells where its file of this name
+/// is.
+pub(crate) fn build_guest(folder: &Path, file: &str) -> Result<PathBuf, WasmError> {
+    let target = guests_target();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .current_dir(folder)
@@ -117,7 +122,7 @@ fn build_guest() -> Result<PathBuf, WasmError> {
         let missing = text.contains("E0463") || text.contains("may not be installed");
         return Err(if missing { WasmError::Target } else { WasmError::Build(text) });
     }
-    Ok(target.join(TARGET).join("release/otp_guest.wasm"))
+    Ok(target.join(TARGET).join("release").join(file))
 }
 
 /// The standard streams of all guests of one run.

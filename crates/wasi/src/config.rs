@@ -51,19 +51,66 @@ pub enum ConfigError {
 pub struct Access {
     /// Read files, list directories, query metadata.
     pub read: bool,
-    /// Write, create, rename, remove; set sizes and times.
+    /// Change files that are there: contents, sizes, times.
     pub write: bool,
+    /// Make files, directories and links.
+    pub create: bool,
+    /// Take names away: remove, and move to elsewhere or over something.
+    pub remove: bool,
 }
 
 impl Access {
     /// Everything.
-    pub const FULL: Access = Access { read: true, write: true };
+    pub const FULL: Access = Access { read: true, ..Access::CHANGE };
     /// Reading only.
-    pub const READ: Access = Access { read: true, write: false };
+    pub const READ: Access = Access { read: true, ..Access::NONE };
+    /// Everything but reading.
+    pub const CHANGE: Access = Access { read: false, write: true, create: true, remove: true };
+    /// Nothing.
+    pub const NONE: Access = Access { read: false, write: false, create: false, remove: false };
 
     /// What both allow.
     pub fn and(self, other: Access) -> Access {
-        Access { read: self.read && other.read, write: self.write && other.write }
+        Access {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            create: self.create && other.create,
+            remove: self.remove && other.remove,
+        }
+    }
+
+    /// What at least one of them allows.
+    #[must_use]
+    pub fn or(self, other: Access) -> Access {
+        Access {
+            read: self.read || other.read,
+            write: self.write || other.write,
+            create: self.create || other.create,
+            remove: self.remove || other.remove,
+        }
+    }
+
+    /// What this allows and `other` doesn't.
+    #[must_use]
+    pub fn without(self, other: Access) -> Access {
+        Access {
+            read: self.read && !other.read,
+            write: self.write && !other.write,
+            create: self.create && !other.create,
+            remove: self.remove && !other.remove,
+        }
+    }
+
+    /// Makes sure that all of `changes` is allowed.
+    ///
+    /// # Errors
+    /// `Rofs` where nothing at all may be changed, `Notcapable` where something else may be.
+    pub(crate) fn require(self, changes: Access) -> Result<(), Errno> {
+        if self.covers(changes) {
+            return Ok(());
+        }
+        let changes_nothing = self.and(Access::CHANGE) == Access::NONE;
+        Err(if changes_nothing { Errno::Rofs } else { Errno::Notcapable })
     }
 
     /// True if `other` allows nothing that this doesn't.
@@ -159,6 +206,7 @@ struct Inner {
     stderr: Arc<dyn Output>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    time_hidden: bool,
     descriptors_max: usize,
 }
 
@@ -178,6 +226,7 @@ impl Default for WasiConfig {
                 stderr: null,
                 clock: Arc::new(SystemClock::new()),
                 random: Arc::new(SystemRandom),
+                time_hidden: false,
                 descriptors_max: DESCRIPTORS_MAX_DEFAULT,
             }),
         }
@@ -277,6 +326,16 @@ impl WasiConfig {
     /// Replaces the source of randomness.
     pub fn set_random(&mut self, random: Arc<dyn Random>) {
         self.change().random = random;
+    }
+
+    /// From now on all clocks are seen standing at 0. Sleeping and timeouts work, as from then.
+    pub fn hide_time(&mut self) {
+        self.change().time_hidden = true;
+    }
+
+    /// Whether clocks are seen standing still.
+    pub fn is_time_hidden(&self) -> bool {
+        self.inner.time_hidden
     }
 
     /// Most descriptors open at once; opening more answers `Mfile`. What a process starts with

@@ -4,7 +4,8 @@
 mod host {
     #[link(wasm_import_module = "lunatic::process")]
     unsafe extern "C" {
-        pub fn create_empty_config() -> i64;
+        pub fn create_config() -> i64;
+        pub fn config_deny_network(config: i64);
         pub fn config_redirect_to_process(
             config: i64,
             what: *const u8,
@@ -52,11 +53,13 @@ const REPLY: i64 = -3;
 /// Of a header: the end of a process.
 const DOWN: u32 = 2;
 
-/// Spawns a process with no rights but these: to ask this one.
+/// Spawns a process without directories, network, and the right to spawn others. What is listed it
+/// gets from this one.
 pub fn spawn_redirected(entry: &str, what: &[&str]) {
     // SAFETY: the functions are as their pages say, and all pointers are to live values.
     unsafe {
-        let (config, me, mut error) = (host::create_empty_config(), host::process_id(), 0);
+        let (config, me, mut error) = (host::create_config(), host::process_id(), 0);
+        host::config_deny_network(config);
         for what in what {
             let (text, length) = (what.as_ptr(), what.len());
             let code = host::config_redirect_to_process(

@@ -1,10 +1,13 @@
 //! The commands, one file each, and what those that run guests have in common.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::args::{self, GuestArgs, NodeArgs};
+use crate::audit::Recorder;
 use crate::error::CliError;
 use crate::guest::{self, GuestSpec};
+use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::report::{Reporter, printable};
 use crate::runtime::{Cache, Node, NodeOptions, Program};
@@ -29,13 +32,15 @@ fn guest_spec(
             eprintln!("note: {text}");
         }
     };
+    let policy = Policy::of(guest)?;
     Ok(GuestSpec {
-        redirections: guest.redirect.clone(),
         args: Vec::new(),
-        env: guest::environment(guest, std::env::vars_os(), note)?,
-        preopens: guest::directories(guest, default_dir)?,
-        network: guest::network(guest)?,
+        env: guest::environment(guest, &policy, std::env::vars_os(), note)?,
+        preopens: guest::directories(guest, &policy, default_dir)?,
+        grant: policy.grant()?,
         limits: limits(node),
+        budgets: policy.budgets,
+        redirections: policy.redirections,
     })
 }
 
@@ -46,14 +51,18 @@ fn limits(flags: &NodeArgs) -> Vec<(String, u64)> {
 }
 
 /// Starts a node as the flags say.
-fn start_node(flags: &NodeArgs, reporter: Option<Reporter>) -> Result<Node, CliError> {
+fn start_node(
+    flags: &NodeArgs,
+    reporter: Option<Reporter>,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<Node, CliError> {
     let cache = match (&flags.cache_dir, flags.no_cache) {
         (_, true) => Cache::Off,
         (Some(directory), false) => Cache::Directory(directory.clone()),
         (None, false) => Cache::Default,
     };
     let workers = flags.workers.map(usize::from);
-    Node::start(NodeOptions { workers, cache, limits: limits(flags), reporter })
+    Node::start(NodeOptions { workers, cache, limits: limits(flags), reporter, recorder })
 }
 
 /// Compiles a module under a progress line.

@@ -17,6 +17,7 @@ mod network;
 mod projects;
 mod prometheus;
 mod redirect;
+mod rights;
 mod running;
 #[cfg(unix)]
 mod signals;

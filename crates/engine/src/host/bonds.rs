@@ -1,6 +1,6 @@
 //! `lunatic::process`: links, monitors and aliases by pid and reference.
 
-use lunatic_model::{AliasMode, MonitorOptions, Tag};
+use lunatic_model::{AliasMode, MonitorOptions, Rights, Tag};
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::identity::{self, PAIR_BYTES};
@@ -103,7 +103,11 @@ fn monitor_name(
     check(&mut caller, &[(reference_pointer, PAIR_BYTES)])?;
     let state = caller.data();
     nobody_knows_it_yet(state)?;
-    let reference = state.process.monitor_name(&name, options);
+    // Nobody has a name that cannot be looked up.
+    let reference = match state.permit(Rights::NAMES, "monitor_name") {
+        Ok(()) => state.process.monitor_name(&name, options),
+        Err(_) => state.process.monitor_nobody(&name, options),
+    };
     end_if_exiting(&state.process)?;
     write_u64s(&mut caller, reference_pointer, &identity::reference_pair(Some(reference)))
 }

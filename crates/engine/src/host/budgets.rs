@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Budget, Budgeted, Pid, Policy, Scope};
+use lunatic_model::{Budget, Budgeted, Deed, Pid, Policy, Scope};
 use lunatic_node::{AccountUsage, Process};
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -81,7 +81,10 @@ fn account(
     check(&mut caller, &[(pointer, unsigned(length))])?;
     let (own, pid) = (caller.data().process.clone(), identity::pid(node, id));
     let target = if pid == own.pid() { Some(own.clone()) } else { own.environment().find(pid) };
-    let Some(target) = target else { return Ok(NO_PROCESS) };
+    // Who is out of reach is as if there were none.
+    let Some(target) = target.filter(|_| own.reaches(Deed::Inspect, pid)) else {
+        return Ok(NO_PROCESS);
+    };
     if !is_ancestor(&own, &target) {
         return Ok(NOT_YOURS);
     }

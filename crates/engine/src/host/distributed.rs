@@ -2,6 +2,7 @@
 //!
 //! Every guest library imports some of these functions, and calls few of them.
 
+use lunatic_model::Rights;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::host::fail;
@@ -49,6 +50,9 @@ fn spawn(
     id_pointer: i32,
 ) -> Result<i32> {
     may_spawn(caller.data())?;
+    if let Err(text) = caller.data().permit(Rights::DISTRIBUTED, "lunatic::distributed spawn") {
+        return fail(&mut caller, text, id_pointer);
+    }
     fail(&mut caller, NO_CLUSTER, id_pointer)
 }
 

@@ -41,14 +41,14 @@ fn own_pid(mut caller: Caller<'_, State>, pointer: i32) -> Result<()> {
 async fn is_alive(caller: Caller<'_, State>, node: i64, id: i64) -> i32 {
     let (process, pid) = (caller.data().process.clone(), identity::pid(node, id));
     settled(&process, pid).await;
-    i32::from(process.environment().exists(pid))
+    i32::from(process.exists(pid))
 }
 
 /// Who is told that a process is dead finds all that it owned released. A process that asks about
 /// itself lives.
 async fn settled(process: &Process, pid: Pid) {
     if pid != process.pid() {
-        process.environment().settled(pid).await;
+        process.settled(pid).await;
     }
 }
 
@@ -57,7 +57,7 @@ fn processes(mut caller: Caller<'_, State>, pointer: i32, room: i32) -> Result<i
     let room = unsigned(room);
     let length = room.saturating_mul(PAIR_BYTES);
     check(&mut caller, &[(pointer, length)])?;
-    let pids = caller.data().process.environment().processes();
+    let pids = caller.data().process.processes();
     let (memory, _) = split(&mut caller)?;
     let destination = bytes_mut(memory, pointer, length)?;
     for (place, pid) in destination.chunks_exact_mut(PAIR_BYTES).zip(&pids) {
@@ -81,7 +81,7 @@ async fn info(
     let process = caller.data().process.clone();
     let pid = identity::pid(node, id);
     settled(&process, pid).await;
-    let Some(info) = process.environment().info(pid) else { return Ok(NO_PROCESS) };
+    let Some(info) = process.inspect(pid) else { return Ok(NO_PROCESS) };
     let total = HEADER_BYTES + list_bytes(&info);
     let header = header(&info, total);
     let (memory, _) = split(&mut caller)?;

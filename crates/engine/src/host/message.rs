@@ -156,7 +156,7 @@ fn push_module(mut caller: Caller<'_, State>, id: i64) -> Result<i64> {
 }
 
 /// Attaches a resource and gives its index in the message.
-fn attach(state: &mut State, resource: Resource, max: usize) -> Result<i64> {
+pub(super) fn attach(state: &mut State, resource: Resource, max: usize) -> Result<i64> {
     let index = free_index(state, max)?;
     let (message, _) = data(state)?;
     message.resources.push(Some(resource));
@@ -200,7 +200,7 @@ fn take_module(mut caller: Caller<'_, State>, index: i64) -> Result<i64> {
 }
 
 /// Takes a resource out of the message; one of another kind stays in its place.
-fn detach<T: 'static>(state: &mut State, index: i64, what: &str) -> Result<T> {
+pub(super) fn detach<T: 'static>(state: &mut State, index: i64, what: &str) -> Result<T> {
     let (message, _) = data(state)?;
     let place = usize::try_from(index).ok().and_then(|index| message.resources.get_mut(index));
     let missing = || format_err!("the message has no {what} at index {index}");

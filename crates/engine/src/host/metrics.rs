@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lunatic_model::Rights;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::memory::{string, unsigned};
@@ -153,6 +154,9 @@ fn metric_name(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Res
 /// on what it did.
 fn counter(mut caller: Caller<'_, State>, name: i32, length: i32, value: i64) -> Result<()> {
     let name = metric_name(&mut caller, name, length)?;
+    if caller.data().permit(Rights::METRICS, "a metric").is_err() {
+        return Ok(());
+    }
     caller.data().runtime.metrics.update(name, MetricKind::Counter(0), |metric| {
         if let MetricKind::Counter(count) = metric {
             *count = count.saturating_add(value.cast_unsigned());
@@ -168,6 +172,9 @@ fn gauge(
     change: impl FnOnce(f64) -> f64,
 ) -> Result<()> {
     let name = metric_name(&mut caller, name, length)?;
+    if caller.data().permit(Rights::METRICS, "a metric").is_err() {
+        return Ok(());
+    }
     caller.data().runtime.metrics.update(name, MetricKind::Gauge(0.0), |metric| {
         if let MetricKind::Gauge(value) = metric {
             *value = change(*value);
@@ -178,6 +185,9 @@ fn gauge(
 
 fn histogram(mut caller: Caller<'_, State>, name: i32, length: i32, value: f64) -> Result<()> {
     let name = metric_name(&mut caller, name, length)?;
+    if caller.data().permit(Rights::METRICS, "a metric").is_err() {
+        return Ok(());
+    }
     let empty = MetricKind::Histogram(Box::default());
     caller.data().runtime.metrics.update(name, empty, |metric| {
         if let MetricKind::Histogram(samples) = metric {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lunatic_model::{ExitReason, Limits, NetworkRights, Priority, Ref, Rights, Tag, TrapExit};
+use lunatic_model::{ExitReason, Grant, Limits, Priority, Ref, Rights, Tag, TrapExit};
 use lunatic_node::{Bonds, Charged, Claim, Process};
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -14,6 +14,7 @@ use crate::host::{budgets, entry, fail, network_config, redirect};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
+use crate::redirect::Heritage;
 use crate::state::State;
 use crate::tables::ConfigDraft;
 
@@ -94,10 +95,12 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 fn link_configs(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(NAMESPACE, "create_config", |caller: Caller<'_, State>| {
         // What the old ABI never checked is granted, as far as the maker has it.
-        create_config(caller, NetworkRights::ALL)
+        let checked = Rights::SPAWN | Rights::COMPILE_MODULES | Rights::CREATE_CONFIGS;
+        let rights = Rights::ALL.with(checked, false);
+        create_config(caller, Grant { rights, ..Grant::ALL })
     })?;
     linker.func_wrap(NAMESPACE, "create_empty_config", |caller: Caller<'_, State>| {
-        create_config(caller, NetworkRights::NONE)
+        create_config(caller, Grant::SANDBOX)
     })?;
     linker.func_wrap(NAMESPACE, "drop_config", drop_config)?;
     linker.func_wrap(NAMESPACE, "config_set_max_memory", config_set_max_memory)?;
@@ -114,7 +117,7 @@ fn link_configs(linker: &mut Linker<State>) -> Result<()> {
             NAMESPACE,
             &format!("config_{name}"),
             move |mut caller: Caller<'_, State>, id: i64| -> Result<i32> {
-                Ok(i32::from(draft(&mut caller, id)?.rights.contains(right)))
+                Ok(i32::from(draft(&mut caller, id)?.grant.rights.contains(right)))
             },
         )?;
         linker.func_wrap(
@@ -122,7 +125,7 @@ fn link_configs(linker: &mut Linker<State>) -> Result<()> {
             &format!("config_set_{name}"),
             move |mut caller: Caller<'_, State>, id: i64, flag: i32| -> Result<()> {
                 let draft = changed_draft(&mut caller, id)?;
-                draft.rights = draft.rights.with(right, flag != 0);
+                draft.grant.rights = draft.grant.rights.with(right, flag != 0);
                 Ok(())
             },
         )?;
@@ -137,7 +140,7 @@ async fn compile_module(
     length: i32,
     id_pointer: i32,
 ) -> Result<i32> {
-    if !caller.data().config.rights.contains(Rights::COMPILE_MODULES) {
+    if caller.data().permit(Rights::COMPILE_MODULES, "compile_module").is_err() {
         return Ok(DENIED);
     }
     let runtime = caller.data().runtime.clone();
@@ -187,13 +190,13 @@ fn drop_module(mut caller: Caller<'_, State>, id: i64) -> Result<()> {
     caller.data_mut().tables().modules.remove(id, "module").map(drop)
 }
 
-fn create_config(mut caller: Caller<'_, State>, network: NetworkRights) -> Result<i64> {
+fn create_config(mut caller: Caller<'_, State>, grant: Grant) -> Result<i64> {
     let state = caller.data_mut();
-    if !state.config.rights.contains(Rights::CREATE_CONFIGS) {
+    if state.permit(Rights::CREATE_CONFIGS, "create_config").is_err() {
         return Ok(i64::from(DENIED));
     }
     let limits = Limits { memory_bytes_max: NO_MEMORY_LIMIT, ..Limits::default() };
-    let draft = ConfigDraft::new(network, limits);
+    let draft = ConfigDraft::new(grant, limits);
     let max = state.process.limits().resources_max;
     Ok(state.tables().configs.add(draft, max, "resources_max")?.cast_signed())
 }
@@ -281,6 +284,9 @@ async fn get_or_spawn(
     id_pointer: i32,
 ) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
+    if let Err(text) = caller.data().permit(Rights::NAMES, "get_or_spawn") {
+        return fail(&mut caller, text, id_pointer);
+    }
     let environment = caller.data().process.environment().clone();
     let claim = match environment.whereis(&name) {
         Some(pid) => Claim::Taken(pid),
@@ -289,7 +295,11 @@ async fn get_or_spawn(
         None => environment.claim_name(&name).await,
     };
     let (code, pid) = match claim {
-        Claim::Taken(pid) => (2, pid),
+        Claim::Taken(pid) if caller.data().process.sees(pid) => (2, pid),
+        Claim::Taken(_) => {
+            let text = "the name is taken by a process that this one does not reach";
+            return fail(&mut caller, text, id_pointer);
+        }
         Claim::Reserved(reservation) => {
             match spawn_child(&mut caller, &raw, Extras::default()).await? {
                 Ok((child, _)) => {
@@ -349,7 +359,7 @@ pub(super) async fn spawn_child(
 
 /// Traps without the right to spawn.
 pub(super) fn may_spawn(state: &State) -> Result<()> {
-    if !state.config.rights.contains(Rights::SPAWN) {
+    if state.permit(Rights::SPAWN, "spawn").is_err() {
         bail!("this process may not spawn processes: its config lacks can_spawn_processes");
     }
     Ok(())
@@ -367,23 +377,19 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
     if limits.memory_bytes_max >= NO_MEMORY_LIMIT {
         limits.memory_bytes_max = u64::MAX;
     }
-    let network = match parent.network.narrowed(&draft.network) {
-        Ok(network) => network,
+    let grant = match parent.grant().narrowed(&draft.grant) {
+        Ok(grant) => grant,
         Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
     };
     let heritage = match redirect::heritage(&process, &runtime, &parent, draft).await {
         Ok(heritage) => heritage,
         Err(text) => return Ok(Err(text)),
     };
-    let built = Arc::new(ProcessConfig {
-        rights: parent.rights.narrowed(draft.rights),
-        network,
-        limits: Arc::new(parent.limits.narrowed(&limits)),
-        budgets: parent.budgets.narrowed(&draft.budgets),
-        wasi: heritage.wasi,
-        redirected: heritage.redirected,
-        audit: parent.audit.clone(),
-    });
+    let limits = Arc::new(parent.limits.narrowed(&limits));
+    let budgets = parent.budgets.narrowed(&draft.budgets);
+    let Heritage { wasi, redirected } = heritage;
+    let narrowed = ProcessConfig { limits, budgets, wasi, redirected, ..(*parent).clone() };
+    let built = Arc::new(narrowed.confined(grant));
     draft.built = Some(built.clone());
     Ok(Ok(built))
 }
@@ -461,5 +467,5 @@ fn kill(caller: Caller<'_, State>, pid: i64) -> Result<()> {
 
 fn exists(caller: Caller<'_, State>, pid: i64) -> i32 {
     let state = caller.data();
-    i32::from(state.process.environment().exists(state.pid_of(pid)))
+    i32::from(state.process.exists(state.pid_of(pid)))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lunatic_model::{Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
+use lunatic_model::{Deed, Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
 use lunatic_node::Process;
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -177,7 +177,8 @@ async fn changed(
         (state.process.clone(), state.config.clone(), state.runtime.clone());
     let environment = own.environment();
     let target = if whom == own.pid() { Some(own.clone()) } else { environment.find(whom) };
-    let Some(target) = target else {
+    // Who is out of reach is as if there were none.
+    let Some(target) = target.filter(|_| own.reaches(Deed::Inspect, whom)) else {
         return Err("there is no such process".to_owned());
     };
     if !budgets::is_ancestor(&own, &target) {
@@ -238,7 +239,7 @@ fn asked_for_process(
         return Ok(Err(text));
     }
     let own: &Arc<Process> = &state.process;
-    if pid != own.pid() && !own.environment().exists(pid) {
+    if pid != own.pid() && !(own.may(Deed::Send, pid) && own.environment().exists(pid)) {
         return Ok(Err("there is no such process to redirect to, or it is ending".to_owned()));
     }
     let told = (flags & ASK == 0).then_some(Tag(tag));
@@ -282,10 +283,5 @@ pub(super) async fn heritage(
 }
 
 fn may_redirect(state: &State) -> std::result::Result<(), String> {
-    if state.config.rights.contains(Rights::REDIRECT) {
-        return Ok(());
-    }
-    Err("this process may not redirect: it lacks the right `redirect`, which its parent can give \
-         it in its config, or `lunatic run --allow redirect`"
-        .to_owned())
+    state.permit(Rights::REDIRECT, "redirect").map_err(|text| text.to_string())
 }

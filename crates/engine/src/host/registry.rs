@@ -1,6 +1,6 @@
 //! `lunatic::registry`: names of processes in an environment. A name goes when its process goes.
 
-use lunatic_model::NameRefused;
+use lunatic_model::{Deed, NameRefused, Rights};
 use lunatic_node::RegisterError;
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -39,10 +39,15 @@ fn put(
     pid: i64,
 ) -> Result<()> {
     let name = name(&mut caller, name_pointer, name_length)?;
+    if caller.data().permit(Rights::NAMES, "registry put").is_err() || !may_take(&caller, &name) {
+        return Ok(());
+    }
     let state = caller.data();
+    let pid = state.pid_of(pid);
     // Processes of other nodes cannot be named: there is no cluster.
     if node.cast_unsigned() == OWN_NODE
-        && !state.process.environment().put_name(&name, state.pid_of(pid))
+        && state.process.may(Deed::Exit, pid)
+        && !state.process.environment().put_name(&name, pid)
     {
         return Err(HostExit::limit("names_max"));
     }
@@ -57,7 +62,10 @@ fn get(
     pid_pointer: i32,
 ) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
-    let Some(pid) = caller.data().process.environment().whereis(&name) else { return Ok(1) };
+    if caller.data().permit(Rights::NAMES, "registry get").is_err() {
+        return Ok(1);
+    }
+    let Some(pid) = caller.data().process.whereis(&name) else { return Ok(1) };
     write_u64(&mut caller, node_pointer, OWN_NODE)?;
     write_u64(&mut caller, pid_pointer, pid.serial)?;
     Ok(0)
@@ -65,8 +73,17 @@ fn get(
 
 fn remove(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) -> Result<()> {
     let name = name(&mut caller, name_pointer, name_length)?;
-    caller.data().process.environment().remove_name(&name);
+    if caller.data().permit(Rights::NAMES, "registry remove").is_ok() && may_take(&caller, &name) {
+        caller.data().process.environment().remove_name(&name);
+    }
     Ok(())
+}
+
+/// Whether nobody has the name, or somebody whom this process may end.
+fn may_take(caller: &Caller<'_, State>, name: &str) -> bool {
+    let process = &caller.data().process;
+    let owner = process.environment().whereis(name);
+    owner.is_none_or(|owner| process.may(Deed::Exit, owner))
 }
 
 /// As OTP's `register`: a name that nobody has, for a live process that has none.
@@ -78,8 +95,13 @@ fn register(
     id: i64,
 ) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
+    let pid = identity::pid(node, id);
+    let may = caller.data().permit(Rights::NAMES, "registry register").is_ok();
+    if !may || !caller.data().process.may(Deed::Exit, pid) {
+        return Ok(2);
+    }
     let environment = caller.data().process.environment();
-    Ok(match environment.register(&name, identity::pid(node, id)) {
+    Ok(match environment.register(&name, pid) {
         Ok(()) => 0,
         Err(RegisterError::Refused(NameRefused::Taken(_))) => 1,
         Err(RegisterError::NoProcess(_)) => 2,
@@ -90,5 +112,7 @@ fn register(
 /// 1 if nobody has the name.
 fn unregister(mut caller: Caller<'_, State>, name_pointer: i32, name_length: i32) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
-    Ok(i32::from(!caller.data().process.environment().remove_name(&name)))
+    let may = caller.data().permit(Rights::NAMES, "registry unregister").is_ok()
+        && may_take(&caller, &name);
+    Ok(i32::from(!(may && caller.data().process.environment().remove_name(&name))))
 }

@@ -2,14 +2,18 @@
 //!
 //! What is not sent stays where it was: in the slot, to be sent again.
 
-use lunatic_node::Destination;
+use lunatic_model::{Pid, Ref, Resource, Rights};
+use lunatic_node::{Destination, Handed};
 use wasmtime::{Caller, Linker, Result};
 
+use crate::exit::HostExit;
 use crate::host::bonds::known_flags;
-use crate::host::message::data;
+use crate::host::identity::PAIR_BYTES;
+use crate::host::message::{attach, data, detach};
 use crate::host::process::end_if_exiting;
 use crate::host::registry::name;
 use crate::host::{TIMED_OUT, identity, timeout};
+use crate::memory::{check, write_u64s};
 use crate::state::{Slot, State};
 
 const NAMESPACE: &str = "lunatic::message";
@@ -33,6 +37,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             Box::new(send_name(caller, name, length, timeout))
         },
     )?;
+    linker.func_wrap(NAMESPACE, "push_alias", push_alias)?;
+    linker.func_wrap(NAMESPACE, "take_alias", take_alias)?;
+    linker.func_wrap(NAMESPACE, "push_process", push_process)?;
+    linker.func_wrap(NAMESPACE, "take_process", take_process)?;
     linker.func_wrap_async(
         NAMESPACE,
         "send_alias",
@@ -67,10 +75,67 @@ async fn send_name(
 ) -> Result<i32> {
     data(caller.data_mut())?;
     let name = name(&mut caller, name_pointer, name_length)?;
-    match caller.data().process.environment().whereis(&name) {
+    if caller.data().permit(Rights::NAMES, "send_name").is_err() {
+        return Ok(NO_SUCH_NAME);
+    }
+    match caller.data().process.whereis(&name) {
         Some(pid) => send(caller, Destination::Process(pid), milliseconds).await,
         None => Ok(NO_SUCH_NAME),
     }
+}
+
+/// An alias on its way in a message.
+struct PassedAlias {
+    reference: Ref,
+    /// Whether who attached it may use it itself: what is guessed stays worth nothing.
+    usable: bool,
+}
+
+/// Attaches an alias to the message in the slot, and gives its index.
+fn push_alias(mut caller: Caller<'_, State>, node: i64, id: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let reference = identity::reference(node, id);
+    let usable = state.process.may_use_alias(reference);
+    let max = state.process.limits().message_resources_max;
+    attach(state, Resource(Box::new(PassedAlias { reference, usable })), max)
+}
+
+/// Takes an alias out of the message: from now on this process may send through it.
+fn take_alias(mut caller: Caller<'_, State>, index: i64, reference_pointer: i32) -> Result<()> {
+    check(&mut caller, &[(reference_pointer, PAIR_BYTES)])?;
+    let state = caller.data_mut();
+    let PassedAlias { reference, usable } = detach(state, index, "alias")?;
+    if usable {
+        state.process.take_alias(reference);
+    }
+    write_u64s(&mut caller, reference_pointer, &identity::reference_pair(Some(reference)))
+}
+
+/// A process on its way in a message, and what its sender can give of it.
+struct PassedProcess {
+    pid: Pid,
+    handed: Handed,
+}
+
+/// Attaches a process to the message in the slot, and gives its index.
+fn push_process(mut caller: Caller<'_, State>, node: i64, id: i64) -> Result<i64> {
+    let state = caller.data_mut();
+    let pid = identity::pid(node, id);
+    let handed = state.process.hand_over(pid);
+    let max = state.process.limits().message_resources_max;
+    attach(state, Resource(Box::new(PassedProcess { pid, handed })), max)
+}
+
+/// Takes a process out of the message: from now on this one may send to it and watch it, as far as
+/// who attached it may.
+fn take_process(mut caller: Caller<'_, State>, index: i64, pid_pointer: i32) -> Result<()> {
+    check(&mut caller, &[(pid_pointer, PAIR_BYTES)])?;
+    let state = caller.data_mut();
+    let PassedProcess { pid, handed } = detach(state, index, "process")?;
+    if !state.process.take_over(pid, handed) {
+        return Err(HostExit::limit("processes_given_max"));
+    }
+    write_u64s(&mut caller, pid_pointer, &identity::pid_pair(pid))
 }
 
 async fn send_alias(

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use lunatic_model::Rights;
 use lunatic_node::{Process, Recipient};
 use wasmtime::{Caller, Linker, Result};
 
 use crate::exit::HostExit;
+use crate::host::fail;
 use crate::host::identity::{self, PAIR_BYTES};
 use crate::host::message::take_data;
 use crate::host::registry::name;
@@ -44,6 +46,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 async fn send_after(mut caller: Caller<'_, State>, pid: i64, milliseconds: i64) -> Result<i64> {
     let state = caller.data_mut();
     let message = take_data(state)?;
+    if state.permit(Rights::TIMERS, "send_after").is_err() {
+        // No timer has this id, and nobody gets the message.
+        return Ok(0);
+    }
     let to = state.pid_of(pid);
     let delay = Duration::from_millis(milliseconds.cast_unsigned());
     let process = state.process.clone();
@@ -63,6 +69,9 @@ async fn start(
     reference_pointer: i32,
 ) -> Result<i32> {
     check(&mut caller, &[(reference_pointer, PAIR_BYTES)])?;
+    if let Err(text) = caller.data().permit(Rights::TIMERS, "timer start") {
+        return fail(&mut caller, text, reference_pointer);
+    }
     let state = caller.data_mut();
     let message = take_data(state)?;
     let delay = Duration::from_millis(milliseconds.cast_unsigned());
@@ -80,6 +89,9 @@ async fn start_named(
     reference_pointer: i32,
 ) -> Result<i32> {
     let name = name(&mut caller, name_pointer, name_length)?;
+    if let Err(text) = caller.data().permit(Rights::NAMES, "timer start_named") {
+        return fail(&mut caller, text, reference_pointer);
+    }
     start(caller, Recipient::Name(name.into()), milliseconds, reference_pointer).await
 }
 

@@ -3,8 +3,8 @@
 //! Calls that never wait are linked without a future. A pointer outside of the memory traps, and
 //! `proc_exit` ends the process.
 
-use lunatic_model::ExitReason;
-use lunatic_wasi::{Errno, Failure, Fault, Guest, Wasi, call};
+use lunatic_model::{ExitReason, Rights};
+use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, Wasi, call};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
 
 use crate::exit::HostExit;
@@ -34,11 +34,83 @@ impl Guest for Host<'_, '_> {
     }
 }
 
-fn result(answer: Result<Errno, Failure>) -> Result<i32> {
-    match answer {
-        Ok(errno) => Ok(i32::from(errno as u16)),
-        Err(failure) => Err(error(failure)),
+/// The answer for the guest. Where a right was missing, that is told.
+#[inline]
+fn result(
+    caller: &mut Caller<'_, State>,
+    call: &'static str,
+    first: u64,
+    answer: Result<Errno, Failure>,
+) -> Result<i32> {
+    let errno = answer.map_err(error)?;
+    if errno != Errno::Success {
+        refused(caller.data_mut(), call, first, errno);
     }
+    Ok(i32::from(errno as u16))
+}
+
+/// A call has failed: was it for a right that this process lacks? Its first argument is a
+/// descriptor.
+#[cold]
+fn refused(state: &mut State, call: &'static str, descriptor: u64, errno: Errno) {
+    let Ok(descriptor) = u32::try_from(descriptor) else { return };
+    let streams = [Rights::STDIN, Rights::STDOUT, Rights::STDERR];
+    match errno {
+        Errno::Notcapable if descriptor < 3 => {
+            // The error says so already.
+            let _ = state.permit(streams[descriptor as usize], call);
+        }
+        Errno::Notcapable | Errno::Rofs | Errno::Acces => {
+            let Some(access) = state.wasi().access(descriptor) else { return };
+            if let Some(missing) = missing(access, call, errno) {
+                let preopens = state.config.wasi.preopens();
+                let directory = match preopens {
+                    [only] => only.guest_name(),
+                    _ => "DIRECTORY",
+                };
+                let grant = || (format!("{missing}:{directory}"), call.to_owned());
+                state.process.deny(missing, grant);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Which right to a directory the call lacked; none, if the host itself refused it.
+fn missing(access: Access, call: &str, errno: Errno) -> Option<&'static str> {
+    let wanted = match call {
+        _ if errno == Errno::Acces && !access.read => return Some("read"),
+        "path_create_directory" | "path_symlink" | "path_link" => ["create", "write", "remove"],
+        "path_unlink_file" | "path_remove_directory" | "path_rename" => {
+            ["remove", "create", "write"]
+        }
+        _ => ["write", "create", "remove"],
+    };
+    let lacks = |right: &&'static str| match *right {
+        "create" => !access.create,
+        "remove" => !access.remove,
+        _ => !access.write,
+    };
+    wanted.into_iter().find(lacks)
+}
+
+/// Clocks and random numbers are fixed for who has no right to them: no error tells of that.
+#[inline]
+fn note_fixed(state: &State, call: &'static str) {
+    match call {
+        "clock_time_get" => drop(state.permit(Rights::CLOCKS, call)),
+        "random_get" => drop(state.permit(Rights::RANDOM, call)),
+        _ => {}
+    }
+}
+
+macro_rules! first {
+    () => {
+        u64::MAX
+    };
+    ($first:ident $(, $rest:ident)*) => {
+        u64::from($first)
+    };
 }
 
 fn error(failure: Failure) -> wasmtime::Error {
@@ -56,7 +128,9 @@ macro_rules! link_calls {
             stringify!($name),
             |mut caller: Caller<'_, State>, $($arg: $ty),*| -> Result<i32> {
                 caller.data_mut().catch_up();
-                result(call::$name(&mut Host(&mut caller), $($arg),*))
+                let answer = call::$name(&mut Host(&mut caller), $($arg),*);
+                note_fixed(caller.data(), stringify!($name));
+                result(&mut caller, stringify!($name), first!($($arg),*), answer)
             },
         )?;
     )*};
@@ -71,7 +145,10 @@ macro_rules! link_waiting_calls {
                 Box::new(async move {
                     caller.data_mut().catch_up();
                     let asks = caller.data().asks();
-                    result(on_behalf_of(asks, call::$name(&mut Host(&mut caller), $($arg),*)).await)
+                    let mut host = Host(&mut caller);
+                    let answer = on_behalf_of(asks, call::$name(&mut host, $($arg),*)).await;
+                    note_fixed(caller.data(), stringify!($name));
+                    result(&mut caller, stringify!($name), first!($($arg),*), answer)
                 })
             },
         )?;

@@ -1,9 +1,11 @@
 //! `lunatic::wasi`: what a configuration gives to a child of arguments, environment, directories.
 
+use lunatic_model::FileDeed;
 use lunatic_wasi::{Access, Preopen, WasiConfig};
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::exit::HostExit;
+use crate::host::process::changed_draft;
 use crate::memory::{string, unsigned};
 use crate::state::State;
 use crate::tables::{CONFIG_BYTES_MAX, ConfigDraft};
@@ -45,7 +47,73 @@ fn add_command_line_argument(
 
 fn preopen_dir(mut caller: Caller<'_, State>, id: i64, path: i32, length: i32) -> Result<()> {
     let path = bounded(&mut caller, path, length)?;
-    append(&mut caller, id, path.len(), path, |draft| &mut draft.preopens)
+    // As of old: with all that the maker may do there.
+    append(&mut caller, id, path.len(), (path, Access::FULL), |draft| &mut draft.preopens)
+}
+
+/// What a written right to files comes to.
+pub(super) fn access(deed: FileDeed) -> Access {
+    match deed {
+        FileDeed::Read => Access::READ,
+        FileDeed::Write => Access { write: true, ..Access::NONE },
+        FileDeed::Create => Access { create: true, ..Access::NONE },
+        FileDeed::Remove => Access { remove: true, ..Access::NONE },
+        FileDeed::All => Access::FULL,
+    }
+}
+
+/// Lets a child use files below a directory, beside what it may do there already.
+pub(super) fn allow_files(
+    caller: &mut Caller<'_, State>,
+    id: i64,
+    path: String,
+    access: Access,
+) -> Result<Result<(), String>> {
+    let draft = changed_draft(caller, id)?;
+    if let Some((_, granted)) = draft.preopens.iter_mut().find(|(known, _)| *known == path) {
+        *granted = granted.or(access);
+        return Ok(Ok(()));
+    }
+    append(caller, id, path.len(), (path, access), |draft| &mut draft.preopens)?;
+    Ok(Ok(()))
+}
+
+/// Takes that away again; with the last of it goes the directory.
+pub(super) fn deny_files(
+    caller: &mut Caller<'_, State>,
+    id: i64,
+    path: &str,
+    access: Access,
+) -> Result<Result<(), String>> {
+    let draft = changed_draft(caller, id)?;
+    let mut found = false;
+    draft.preopens.retain_mut(|(known, granted)| {
+        if known == path {
+            found = true;
+            *granted = granted.without(access);
+        }
+        *granted != Access::NONE
+    });
+    let why = "only what a configuration gives can be taken away, and it gives no directory";
+    Ok(if found { Ok(()) } else { Err(format!("{why} {path:?}")) })
+}
+
+/// Gives a child the variables of this name that its parent has; `*` is all of them.
+pub(super) fn pass_on_variables(caller: &mut Caller<'_, State>, id: i64, name: &str) -> Result<()> {
+    let config = caller.data().config.clone();
+    for (key, value) in config.wasi.env() {
+        if name == "*" || name == key {
+            let bytes = key.len() + value.len();
+            append(caller, id, bytes, (key.clone(), value.clone()), |draft| &mut draft.env)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes variables out of a configuration.
+pub(super) fn remove_variables(caller: &mut Caller<'_, State>, id: i64, name: &str) -> Result<()> {
+    changed_draft(caller, id)?.env.retain(|(key, _)| name != "*" && key != name);
+    Ok(())
 }
 
 /// A string of the guest that is short enough for a configuration; checked before it is copied.
@@ -96,21 +164,25 @@ pub(super) async fn narrowed(
     for (key, value) in &draft.env {
         config.push_env(key, value).map_err(|error| error.to_string())?;
     }
-    for path in &draft.preopens {
-        let preopen = narrowed_directory(parent, path).await?;
+    for (path, access) in &draft.preopens {
+        let preopen = narrowed_directory(parent, path, *access).await?;
         config.push_preopen(preopen).map_err(|error| error.to_string())?;
     }
     Ok(config)
 }
 
-async fn narrowed_directory(parent: &WasiConfig, path: &str) -> Result<Preopen, String> {
+async fn narrowed_directory(
+    parent: &WasiConfig,
+    path: &str,
+    access: Access,
+) -> Result<Preopen, String> {
     let Some((preopen, rest)) = containing(parent, path) else {
         return Err(format!(
             "the directory {path:?} cannot be given to a process: none of the directories that its \
              parent has contains it"
         ));
     };
-    preopen.narrow(path, &rest, Access::FULL).await.map_err(|errno| {
+    preopen.narrow(path, &rest, access).await.map_err(|errno| {
         format!("the directory {path:?} cannot be opened for a process: {errno:?}")
     })
 }

@@ -44,6 +44,8 @@ mod redirect;
 mod redirect_network;
 mod redirect_process;
 mod registry;
+mod rights;
+mod rights_tree;
 mod send;
 mod smoke;
 mod spawn;

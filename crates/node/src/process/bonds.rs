@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lunatic_model::{
-    Delivery, ExitReason, MonitorOptions, Pid, Process as State, Ref, Signal, Tag,
+    Deed, Delivery, ExitReason, MonitorOptions, Pid, Process as State, Ref, Signal, Tag,
 };
 
 use super::Process;
@@ -19,7 +19,8 @@ impl Process {
 
     /// The same; with `priority`, a trapped exit of this link goes before ordinary messages.
     pub fn link_with(self: &Arc<Self>, to: Pid, tag: Tag, priority: bool) {
-        self.change_link(to, |state| state.link_with(to, tag, priority));
+        let reached = self.may(Deed::Link, to);
+        self.change_link(to, reached, |state| state.link_with(to, tag, priority));
     }
 
     /// Links this process with a child that has no body yet. If this one is dead, or at its limit
@@ -46,13 +47,19 @@ impl Process {
 
     /// Removes a link; from now on its exit signals have no effect here.
     pub fn unlink(self: &Arc<Self>, from: Pid) {
-        self.change_link(from, |state| state.unlink(from));
+        self.change_link(from, true, |state| state.unlink(from));
     }
 
     /// Changes both ends of a link in one step. Were the other end changed later, its own change of
     /// the link could come in between, and one end would stay.
-    fn change_link(self: &Arc<Self>, peer: Pid, own: impl FnOnce(&mut State) -> Option<Signal>) {
-        let other = self.environment.find(peer).filter(|other| other.pid != self.pid);
+    /// Who is not `reached` is as dead.
+    fn change_link(
+        self: &Arc<Self>,
+        peer: Pid,
+        reached: bool,
+        own: impl FnOnce(&mut State) -> Option<Signal>,
+    ) {
+        let other = self.environment.find(peer).filter(|other| reached && other.pid != self.pid);
         let unheard = match other {
             Some(other) => self.with_both(&other, |state, peer| match peer.deliver(own(state)?) {
                 Delivery::Answer(_, answer) => {
@@ -86,16 +93,25 @@ impl Process {
     pub fn monitor(&self, target: Pid) -> Ref {
         let reference = self.environment.node().next_ref();
         if let Some(signal) = self.with_state(|state| state.monitor(reference, target)) {
-            self.environment.signal(target, signal);
+            self.watch(target, signal);
         }
         reference
+    }
+
+    /// Who is out of reach is as dead.
+    fn watch(&self, target: Pid, signal: Signal) {
+        if self.may(Deed::Monitor, target) {
+            self.environment.signal(target, signal);
+        } else {
+            self.environment.answer_for_the_dead(target, signal);
+        }
     }
 
     /// The same with options. An alias that comes with it can be sent to from now on.
     pub fn monitor_with(&self, target: Pid, options: MonitorOptions) -> Ref {
         let (reference, signal) = self.begin_monitor(target, options);
         if let Some(signal) = signal {
-            self.environment.signal(target, signal);
+            self.watch(target, signal);
         }
         reference
     }
@@ -104,11 +120,17 @@ impl Process {
     /// any case it carries the name.
     pub fn monitor_name(&self, name: &str, mut options: MonitorOptions) -> Ref {
         let (name, target) = match self.environment.name_entry(name) {
-            Some((name, pid)) => (name, pid),
-            None => (name.into(), self.environment.pid_of(0)),
+            Some((name, pid)) if self.sees(pid) => (name, pid),
+            Some(_) | None => return self.monitor_nobody(name, options),
         };
         options.name = Some(name);
         self.monitor_with(target, options)
+    }
+
+    /// The same for a name that nobody has, or that leads nowhere for this process.
+    pub fn monitor_nobody(&self, name: &str, mut options: MonitorOptions) -> Ref {
+        options.name = Some(name.into());
+        self.monitor_with(self.environment.pid_of(0), options)
     }
 
     /// Watches a child that has no body yet.
@@ -131,7 +153,7 @@ impl Process {
         let signal = self.with_state(|state| state.monitor_with(reference, target, options));
         // Entered before the target can end, which may take it out again.
         if let (Some(ends), Some(_)) = (ends_with_monitor, &signal) {
-            self.environment.aliases().insert(reference, self.pid, ends);
+            self.environment.aliases().insert(reference, self.pid, ends, Some(target));
         }
         (reference, signal)
     }

@@ -72,6 +72,11 @@ impl Process {
         self.with_state(|state| state.set_label(label));
     }
 
+    /// The function in which it started.
+    pub(crate) fn entry(&self) -> &Arc<str> {
+        &self.entry
+    }
+
     /// Who spawned it, if a process did.
     pub fn parent(&self) -> Option<Pid> {
         self.parent.get().copied()

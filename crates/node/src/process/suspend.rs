@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
-use lunatic_model::{NotSuspended, Pid};
+use lunatic_model::{Deed, NotSuspended, Pid};
 
 use super::{NOTIFIED, Process, RUNNING};
 
@@ -27,6 +27,9 @@ impl Process {
     pub async fn suspend(self: &Arc<Self>, target: Pid) -> Result<(), SuspendError> {
         if target == self.pid {
             return Err(SuspendError::OfItself);
+        }
+        if !self.may(Deed::Exit, target) {
+            return Err(SuspendError::NoProcess);
         }
         let other = self.environment.find(target).ok_or(SuspendError::NoProcess)?;
         self.with_both(&other, |own, state| {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::config::Access;
 use crate::errno::Errno;
 use crate::guest::{Answer, Guest, Stop, answer};
 use crate::memory;
@@ -166,9 +167,7 @@ pub async fn fd_filestat_set_times<G: Guest>(
             let times = NewTimes::decode(accessed, modified, flags)?;
             let descriptor = guest.wasi().get(fd)?;
             descriptor.require(Rights::FD_FILESTAT_SET_TIMES)?;
-            if !descriptor.access.write {
-                return Err(Errno::Rofs.into());
-            }
+            descriptor.access.require(Access { write: true, ..Access::NONE })?;
             match &descriptor.object {
                 Object::Input(_) | Object::Output(..) => return Err(Errno::Badf.into()),
                 Object::File { file, .. } => file.clone().set_times(times).await?,

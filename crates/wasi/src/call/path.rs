@@ -15,6 +15,10 @@ use crate::provider::{Directory, OpenRequest, Opened};
 use crate::table::{Descriptor, Object, OpenDirectory};
 use crate::types::{FdFlags, Metadata, NewTimes, Rights, decode_follow};
 
+const WRITE: Access = Access { write: true, ..Access::NONE };
+const CREATE: Access = Access { create: true, ..Access::NONE };
+const REMOVE: Access = Access { remove: true, ..Access::NONE };
+
 /// Opens or creates `path` and writes the new descriptor to `opened`.
 #[expect(clippy::too_many_arguments, reason = "the ABI's signature")]
 pub async fn path_open<G: Guest>(
@@ -119,9 +123,11 @@ fn open_request(
         return Err(Errno::Notcapable);
     }
     let changes = request.write || request.create || request.truncate;
-    if changes && !parent.access.write {
-        return Err(Errno::Rofs);
-    }
+    parent.access.require(Access {
+        write: request.write || request.truncate,
+        create: request.create,
+        ..Access::NONE
+    })?;
     if (request.read || !(changes || directory)) && !parent.access.read {
         return Err(Errno::Acces);
     }
@@ -167,7 +173,8 @@ pub async fn path_filestat_set_times<G: Guest>(
         async {
             let follow = decode_follow(lookup_flags)?;
             let times = NewTimes::decode(accessed, modified, flags)?;
-            let at = place(guest, fd, path, path_len, Rights::PATH_FILESTAT_SET_TIMES)?.write()?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_FILESTAT_SET_TIMES)?.may(WRITE)?;
             let follow = follow || at.names_directory();
             at.directory.set_times_at(at.path, follow, times).await?;
             Ok(())
@@ -185,7 +192,8 @@ pub async fn path_create_directory<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let at = place(guest, fd, path, path_len, Rights::PATH_CREATE_DIRECTORY)?.write()?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_CREATE_DIRECTORY)?.may(CREATE)?;
             at.directory.create_directory(at.path).await?;
             Ok(())
         }
@@ -202,7 +210,8 @@ pub async fn path_remove_directory<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let at = place(guest, fd, path, path_len, Rights::PATH_REMOVE_DIRECTORY)?.write()?;
+            let at =
+                place(guest, fd, path, path_len, Rights::PATH_REMOVE_DIRECTORY)?.may(REMOVE)?;
             at.directory.remove_directory(at.path).await?;
             Ok(())
         }
@@ -219,7 +228,7 @@ pub async fn path_unlink_file<G: Guest>(
 ) -> Answer {
     answer(
         async {
-            let at = place(guest, fd, path, path_len, Rights::PATH_UNLINK_FILE)?.write()?;
+            let at = place(guest, fd, path, path_len, Rights::PATH_UNLINK_FILE)?.may(REMOVE)?;
             at.directory.unlink_file(at.path).await?;
             Ok(())
         }
@@ -265,7 +274,7 @@ pub async fn path_symlink<G: Guest>(
     answer(
         async {
             let target = memory::path(guest.memory()?, target, target_len)?;
-            let at = place(guest, fd, path, path_len, Rights::PATH_SYMLINK)?.write()?;
+            let at = place(guest, fd, path, path_len, Rights::PATH_SYMLINK)?.may(CREATE)?;
             at.directory.symlink(target, at.path).await?;
             Ok(())
         }
@@ -292,7 +301,7 @@ pub async fn path_link<G: Guest>(
             }
             let from = place(guest, old_fd, old_path, old_path_len, Rights::PATH_LINK_SOURCE)?;
             let to = place(guest, new_fd, new_path, new_path_len, Rights::PATH_LINK_TARGET)?;
-            let (from, to) = moved(from, to)?;
+            let (from, to) = moved((from, WRITE), (to, CREATE))?;
             from.directory.link(from.path, &*to.directory, to.path).await?;
             Ok(())
         }
@@ -314,7 +323,8 @@ pub async fn path_rename<G: Guest>(
         async {
             let from = place(guest, old_fd, old_path, old_path_len, Rights::PATH_RENAME_SOURCE)?;
             let to = place(guest, new_fd, new_path, new_path_len, Rights::PATH_RENAME_TARGET)?;
-            let (from, to) = moved(from, to)?;
+            let arriving = CREATE.or(REMOVE);
+            let (from, to) = moved((from, REMOVE), (to, arriving))?;
             from.directory.rename(from.path, &*to.directory, to.path).await?;
             Ok(())
         }
@@ -339,8 +349,8 @@ impl Place {
         if self.access.read { Ok(self) } else { Err(Errno::Acces) }
     }
 
-    fn write(self) -> Result<Place, Errno> {
-        if self.access.write { Ok(self) } else { Err(Errno::Rofs) }
+    fn may(self, changes: Access) -> Result<Place, Errno> {
+        self.access.require(changes).map(|()| self)
     }
 }
 
@@ -359,7 +369,10 @@ fn place<G: Guest>(
 
 /// Both ends of a rename or link. A file must not gain access by where it turns up: one that may
 /// only be written here must not become readable there.
-fn moved(from: Place, to: Place) -> Result<(Place, Place), Errno> {
-    let (from, to) = (from.write()?, to.write()?);
+fn moved(
+    (from, leaving): (Place, Access),
+    (to, arriving): (Place, Access),
+) -> Result<(Place, Place), Errno> {
+    let (from, to) = (from.may(leaving)?, to.may(arriving)?);
     if from.access.covers(to.access) { Ok((from, to)) } else { Err(Errno::Acces) }
 }

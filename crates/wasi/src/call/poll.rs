@@ -166,6 +166,10 @@ impl Plan {
 fn due(wasi: &Wasi, id: u32, timeout: u64, absolute: bool) -> Result<Due, Errno> {
     let clock = wasi.config().clock();
     Ok(match (ClockId::decode(id)?, absolute) {
+        // Who sees every clock at 0 counts from now.
+        (_, true) if wasi.config().is_time_hidden() => {
+            Due::Monotonic(clock.monotonic().saturating_add(timeout))
+        }
         (ClockId::Realtime, true) => Due::Realtime(timeout),
         (ClockId::Elapsed, true) => Due::Monotonic(wasi.deadline(timeout)),
         (_, false) => Due::Monotonic(clock.monotonic().saturating_add(timeout)),

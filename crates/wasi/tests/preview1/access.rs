@@ -50,7 +50,7 @@ async fn access_is_passed_on_to_what_is_opened_inside() {
 
 #[tokio::test]
 async fn a_directory_given_for_writing_cannot_be_read() {
-    let (_host, mut mock) = given(Access { read: false, write: true });
+    let (_host, mut mock) = given(Access::CHANGE);
     let denied = Err(Errno::Acces);
     assert_eq!(mock.open("a", 0, READ, 0).await.map(drop), denied);
     assert_eq!(mock.open("a", 0, 0, 0).await.map(drop), denied);
@@ -66,11 +66,9 @@ async fn a_directory_given_for_writing_cannot_be_read() {
 async fn a_file_gains_no_access_by_moving_or_linking() {
     let host = tempfile::tempdir().unwrap();
     let mut config = WasiConfig::default();
-    for (name, access) in [
-        ("full", Access::FULL),
-        ("read", Access::READ),
-        ("write", Access { read: false, write: true }),
-    ] {
+    for (name, access) in
+        [("full", Access::FULL), ("read", Access::READ), ("write", Access::CHANGE)]
+    {
         fs::create_dir(host.path().join(name)).unwrap();
         fs::write(host.path().join(name).join("a"), name).unwrap();
         let directory = HostDirectory::open_ambient(&host.path().join(name)).unwrap();

@@ -128,6 +128,8 @@ imports! {
             id: u64, access: u32, rule: *const u8, length: usize, error: *mut u64
         ) -> i32;
         fn config_deny_network(id: u64);
+        fn config_allow(id: u64, right: *const u8, length: usize, error: *mut u64) -> i32;
+        fn config_deny(id: u64, right: *const u8, length: usize, error: *mut u64) -> i32;
         fn config_allow_resolve(id: u64, flag: u32);
         fn config_set_budget(
             id: u64, scope: u32, kind: u32, amount: u64, policy: u32, error: *mut u64

@@ -178,6 +178,10 @@ pub(crate) fn start(
     body: Bytes,
     options: &StartOptions<'_>,
 ) -> Result<Pid, StartError> {
+    // As in OTP, no process is made only to find the name taken, whose end would be heard of.
+    if let Some(owner) = options.name.and_then(whereis) {
+        return Err(StartError::AlreadyStarted(owner));
+    }
     let mut spawn = Spawn::new().monitor_options(MonitorOptions::CALL);
     if options.link {
         spawn = spawn.link();

@@ -136,6 +136,47 @@ impl Config {
         self
     }
 
+    /// Grants a right, written as in `docs/rights.md`: `stdout`, `names`, `read:data`, `env:HOME`,
+    /// `send:tree`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = lunatic::Config::new()?.allow("stderr")?.allow("clocks")?;
+    /// assert!(config.allow("clock").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is no right.
+    pub fn allow(self, right: &str) -> Result<Config, HostError> {
+        let mut place = 0;
+        // SAFETY: the text lives during the call; the place has eight bytes.
+        let result = unsafe {
+            let (text, length) = (right.as_ptr(), right.len());
+            abi::process::config_allow(self.id, text, length, &raw mut place)
+        };
+        HostError::check(result, place)?;
+        Ok(self)
+    }
+
+    /// Takes a right away again.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no right, or one of which no part can be taken away.
+    pub fn deny(self, right: &str) -> Result<Config, HostError> {
+        let mut place = 0;
+        // SAFETY: as above.
+        let result = unsafe {
+            let (text, length) = (right.as_ptr(), right.len());
+            abi::process::config_deny(self.id, text, length, &raw mut place)
+        };
+        HostError::check(result, place)?;
+        Ok(self)
+    }
+
     /// What the child may connect to: `PROTOCOL:ADDRESSES:PORTS`, such as `tcp:10.0.0.0/8:443` or
     /// `*`.
     ///
@@ -143,7 +184,7 @@ impl Config {
     ///
     /// If the text is no such rule, or one too many (64).
     pub fn allow_connect(self, rule: &str) -> Result<Config, HostError> {
-        self.allow(0, rule)
+        self.allow_network(0, rule)
     }
 
     /// What the child may listen at, written as for [`allow_connect`](Config::allow_connect).
@@ -152,10 +193,10 @@ impl Config {
     ///
     /// As there.
     pub fn allow_bind(self, rule: &str) -> Result<Config, HostError> {
-        self.allow(1, rule)
+        self.allow_network(1, rule)
     }
 
-    fn allow(self, access: u32, rule: &str) -> Result<Config, HostError> {
+    fn allow_network(self, access: u32, rule: &str) -> Result<Config, HostError> {
         let mut place = 0;
         // SAFETY: the text lives during the call; the place has eight bytes.
         let result = unsafe {

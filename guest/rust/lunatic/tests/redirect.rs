@@ -81,7 +81,8 @@ fn a_process_is_told_what_children_write_and_theirs(mailbox: Mailbox<Written>) {
         }
         std::io::stderr().write_all(if deeper { b"child" } else { b"grandchild" }).unwrap();
     }
-    let config = Config::new().unwrap().can_spawn(true);
+    // Who may not write does not write elsewhere either.
+    let config = Config::new().unwrap().can_spawn(true).allow("stderr").unwrap();
     let config = config.redirect(&Redirect::tell("stderr", mailbox.this())).unwrap();
     Spawn::new().config(&config).spawn(true, write).unwrap();
     for expected in ["grandchild", "child"] {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use lunatic::message::{self, Pattern};
 use lunatic::process::trap_exit;
 use lunatic::server::{Caller, Info, Init, Next, Options, Server, ServerRef, StartError};
 use lunatic::sys::{self, Term};
@@ -205,8 +206,11 @@ fn a_name_is_taken_before_init_and_is_free_when_a_start_has_failed() {
     assert_eq!(whereis("desk"), None);
     let first = options.start_link::<Desk>((Pid::this(), Begin::Ok)).unwrap();
     assert_eq!(ServerRef::find("desk"), Some(first));
+    trap_exit(true);
     let second = options.start_link::<Desk>((Pid::this(), Begin::Panic));
     assert_eq!(second, Err(StartError::AlreadyStarted(first.pid())));
+    let heard = message::receive(&[Pattern::EXIT], Some(Duration::ZERO));
+    assert!(heard.is_none(), "no process was made for it");
 }
 
 #[lunatic::test]

@@ -168,6 +168,18 @@ fn events_that_a_machine_gives_itself_come_first_and_a_state_is_entered_before_t
 }
 
 #[lunatic::test]
+fn a_state_that_is_entered_again_has_not_changed() {
+    let (lift, mailbox) = lift();
+    lift.cast(&Cast::Go(State::Busy));
+    lift.cast(&Cast::Later(9));
+    lift.cast(&Cast::Repeat);
+    lift.cast(&Cast::Say(1));
+    expect(&mailbox, &["Idle->Busy", "Busy->Busy", "cast 1"]);
+    lift.cast(&Cast::Go(State::Idle));
+    expect(&mailbox, &["Busy->Idle", "later 9"]);
+}
+
+#[lunatic::test]
 fn timeouts_fire_or_end_with_what_they_belong_to() {
     let (lift, mailbox) = lift();
     lift.cast(&Cast::EventTimer);

@@ -1,5 +1,7 @@
 //! The facade `tracing` on the runtime: the feature `tracing`.
 
+#![cfg(feature = "tracing")]
+
 use lunatic::{ExitReason, Mailbox, spawn_monitor};
 
 #[lunatic::test]

@@ -108,16 +108,25 @@ fn permit(
     protocol: Protocol,
     address: SocketAddr,
 ) -> std::result::Result<(), String> {
+    let right = if access == Access::Connect { "connect" } else { "bind" };
     if caller.data().config.network.allows(access, protocol, address) {
+        if caller.data().config.audit.is_some() {
+            for rule in NetworkRights::needed(access, protocol, address) {
+                caller.data().used(&format!("{right}:{rule}"), right);
+            }
+        }
         return Ok(());
     }
     let (what, flag) = match access {
         Access::Connect => ("connect to", "--allow-connect"),
         Access::Bind => ("bind", "--allow-bind"),
     };
-    let flags: String = NetworkRights::needed(access, protocol, address)
-        .map(|rule| format!(" {flag} {rule}"))
-        .collect();
+    let needed = || NetworkRights::needed(access, protocol, address);
+    let flags: String = needed().map(|rule| format!(" {flag} {rule}")).collect();
+    caller.data().process.deny(right, || {
+        let rules: Vec<_> = needed().map(|rule| format!("{right}:{rule}")).collect();
+        (rules.join(" "), format!("{right} {protocol} {address}"))
+    });
     Err(format!(
         "this process may not {what} {protocol} {address}: its network rights do not cover it; \
          grant it in the config with which its parent spawns it, or with `lunatic run{flags}`"
@@ -127,9 +136,14 @@ fn permit(
 /// Whether this process may have names looked up; the text of an error if not. An address that is
 /// written out needs no look-up.
 fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result<(), String> {
-    if caller.data().config.network.resolve || name.parse::<SocketAddr>().is_ok() {
+    if name.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
+    if caller.data().config.network.resolve {
+        caller.data().used("resolve", "resolve");
+        return Ok(());
+    }
+    caller.data().process.deny("resolve", || ("resolve".to_owned(), format!("look up {name}")));
     Err(format!(
         "this process may not look up `{name}`: its network rights do not allow names; allow them \
          in the config with which its parent spawns it, or with `lunatic run --allow-connect RULE`"

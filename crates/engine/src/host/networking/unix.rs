@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lunatic_model::Rights;
 use lunatic_wasi::Errno;
 use lunatic_wasi::provider::{Directory, SocketUse};
 use wasmtime::{Caller, Linker, Result};
@@ -111,6 +112,9 @@ fn place(
     (pointer, length): (i32, i32),
 ) -> Result<std::result::Result<Place, String>> {
     caller.data_mut().catch_up();
+    if let Err(text) = caller.data().permit(Rights::UNIX_SOCKETS, "a unix socket") {
+        return Ok(Err(text.to_string()));
+    }
     let (memory, state) = split(caller)?;
     let path = text(memory, pointer, length)?;
     if path.len() > PATH_BYTES_MAX {
@@ -122,7 +126,7 @@ fn place(
     let Some((preopen, rest)) = containing(&state.config.wasi, path) else {
         return Ok(Err(format!("none of the directories that this process has contains {path:?}")));
     };
-    if !preopen.access().write {
+    if !preopen.access().create {
         return Ok(Err(format!("the directory of {path:?} was given for reading only")));
     }
     let directory = preopen.directory().clone();

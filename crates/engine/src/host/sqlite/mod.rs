@@ -8,6 +8,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use lunatic_model::Rights;
 use lunatic_sqlite::{Connection, Step, limits};
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
@@ -68,6 +69,9 @@ fn sql(caller: &mut Caller<'_, State>, pointer: i32, length: i32) -> Result<Arc<
 
 async fn open(mut caller: Caller<'_, State>, path: i32, length: i32, id: i32) -> Result<i64> {
     check(&mut caller, &[(id, ID_BYTES)])?;
+    if let Err(text) = caller.data().permit(Rights::SQLITE, "sqlite open") {
+        return fail(&mut caller, text, id).map(i64::from);
+    }
     if unsigned(length) > limits::PATH_BYTES_MAX {
         let (length, max) = (unsigned(length), limits::PATH_BYTES_MAX);
         let text = format!("the path of a database has at most {max} bytes, not {length}");

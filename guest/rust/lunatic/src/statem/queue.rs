@@ -19,8 +19,8 @@ pub(super) enum Timer {
 
 /// What a transition does to the queue.
 pub(super) struct Change<E> {
-    /// The state is another one, or is entered again.
-    pub(super) enters: bool,
+    /// The state is another one; one that is entered again is the same.
+    pub(super) changes: bool,
     /// The event that was handled is to be handled again in another state.
     pub(super) postponed: Option<E>,
     /// Events to be handled first, in this order.
@@ -48,7 +48,7 @@ impl<E> Queue<E> {
     pub(super) fn handled(&mut self, change: Change<E>, now: Duration) {
         self.timers.remove(&Timer::Event);
         self.postponed.extend(change.postponed);
-        if change.enters {
+        if change.changes {
             self.timers.remove(&Timer::State);
             for event in self.postponed.drain(..).rev() {
                 self.pending.push_front(event);
@@ -104,8 +104,8 @@ impl<E> Queue<E> {
 mod tests {
     use super::*;
 
-    fn change(enters: bool) -> Change<u8> {
-        Change { enters, postponed: None, next: Vec::new(), timers: Vec::new() }
+    fn change(changes: bool) -> Change<u8> {
+        Change { changes, postponed: None, next: Vec::new(), timers: Vec::new() }
     }
 
     fn drain(queue: &mut Queue<u8>) -> Vec<u8> {
@@ -143,12 +143,12 @@ mod tests {
             (false, &[Timer::State, Timer::Named("n".into())]),
             (true, &[Timer::Named("n".into())]),
         ];
-        for (enters, expected) in cases {
+        for (changes, expected) in cases {
             let mut queue = Queue::new();
             queue.handled(Change { timers: all(SECOND).to_vec(), ..change(false) }, SECOND);
-            queue.handled(change(enters), SECOND);
+            queue.handled(change(changes), SECOND);
             let due: Vec<_> = std::iter::from_fn(|| queue.due(2 * SECOND)).collect();
-            assert_eq!(due, expected, "enters {enters}");
+            assert_eq!(due, expected, "changes {changes}");
         }
     }
 

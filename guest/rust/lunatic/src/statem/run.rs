@@ -72,9 +72,10 @@ impl<M: Machine> Life<M> {
             To::Repeat => (true, None),
             To::State(state) => (state != self.state, Some(state)),
         };
+        let changes = enters && state.is_some();
         let Step { postponed, next, timers, .. } = step;
         let now = self.clock.elapsed();
-        self.queue.handled(Change { enters, postponed, next, timers }, now);
+        self.queue.handled(Change { changes, postponed, next, timers }, now);
         if !enters {
             return None;
         }

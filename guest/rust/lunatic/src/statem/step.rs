@@ -34,7 +34,8 @@ impl<M: Machine> Step<M> {
         Self::new(To::Keep)
     }
 
-    /// Enters the same state again, and tries again what was postponed.
+    /// Enters the same state again. That is no change of the state: what was postponed waits on,
+    /// and a timeout of the state goes on.
     pub fn repeat() -> Self {
         Self::new(To::Repeat)
     }
