@@ -198,8 +198,8 @@ impl Pid {
     /// ```
     /// use lunatic::{ExitReason, Mailbox, spawn_monitor};
     ///
-    /// let wait = |(), mailbox: Mailbox<()>| drop(mailbox.receive());
-    /// let (process, monitor) = spawn_monitor((), wait);
+    /// let (process, monitor) =
+    ///     spawn_monitor((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
     /// process.kill();
     /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Killed);
     /// ```
