@@ -106,7 +106,7 @@ pub const ROWS: [Row; 64] = [
     row(37, "system messages", Kept),
     row(38, "calls: a monitor, an alias, a timeout, no late reply", Kept),
     row(39, "state machines", Kept),
-    row(40, "event managers", NotYet(LIBRARIES)),
+    row(40, "event managers", Kept),
     row(41, "applications", NotYet(LIBRARIES)),
     row(42, "process groups", KeptSoFar("on one node; there are no clusters yet")),
     row(43, "global names", NotYet(CLUSTERS)),
