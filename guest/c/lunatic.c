@@ -53,6 +53,10 @@ extern void host_config_directory(int64_t, const char *, size_t);
 IMPORT("process", "compile_module")
 extern int32_t host_compile(const void *, size_t, uint64_t *);
 IMPORT("process", "drop_module") extern void host_module_drop(int64_t);
+IMPORT("process", "config_allow")
+extern int32_t host_config_allow(int64_t, const char *, size_t, uint64_t *);
+IMPORT("process", "config_deny")
+extern int32_t host_config_deny(int64_t, const char *, size_t, uint64_t *);
 IMPORT("process", "config_set_budget")
 extern int32_t host_config_budget(int64_t, int32_t, uint32_t, uint64_t, uint32_t, uint64_t *);
 IMPORT("process", "config_allow_network")
@@ -339,6 +343,20 @@ void lunatic_config_variable(int64_t config, const char *name, const char *value
 
 void lunatic_config_directory(int64_t config, const char *path) {
     host_config_directory(config, path, strlen(path));
+}
+
+bool lunatic_config_allow(int64_t config, const char *right) {
+    uint64_t error = 0;
+    int32_t result = host_config_allow(config, right, strlen(right), &error);
+    if (result != LUNATIC_OK) host_error_drop(error);
+    return result == LUNATIC_OK;
+}
+
+bool lunatic_config_deny(int64_t config, const char *right) {
+    uint64_t error = 0;
+    int32_t result = host_config_deny(config, right, strlen(right), &error);
+    if (result != LUNATIC_OK) host_error_drop(error);
+    return result == LUNATIC_OK;
 }
 
 bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,

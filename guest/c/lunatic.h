@@ -159,6 +159,10 @@ void lunatic_config_argument(int64_t config, const char *argument);
 void lunatic_config_variable(int64_t config, const char *name, const char *value);
 /* A directory that the process itself has, or one below it. */
 void lunatic_config_directory(int64_t config, const char *path);
+/* Gives or takes a right of abi/rights.md, such as "send:tree" or "stdout"; false if it is none. */
+bool lunatic_config_allow(int64_t config, const char *right);
+bool lunatic_config_deny(int64_t config, const char *right);
+
 /* Kinds of budgets; abi/budgets.md says what each is counted in. */
 enum {
     LUNATIC_MEMORY, LUNATIC_CPU_TIME, LUNATIC_CPU_RATE, LUNATIC_CHILDREN, LUNATIC_LIFETIME,

@@ -68,9 +68,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics: Option<SocketAddr>,
 
-    /// Write every call of a host function to a file, as a line of JSON: calls:FILE; docs/audit.md
-    /// has the fields
-    #[arg(long, value_name = "WHAT", require_equals = true)]
+    /// Tell what the program did: the rights that it used or lacked (without a value), the smallest
+    /// policy that grants them (policy, or policy:FILE), or every call of the host, as lines of
+    /// JSON (calls:FILE); docs/audit.md has more
+    #[arg(long, value_name = "WHAT", require_equals = true, num_args = 0..=1,
+        default_missing_value = "rights")]
     pub audit: Option<audit::Wish>,
 
     /// Passed on to the guest; older runtimes took it before TARGET

@@ -23,6 +23,7 @@ use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 pub use lunatic_model::{Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights};
 pub use lunatic_wasi::Access as FileAccess;
 
+use crate::audit::Recorder;
 use crate::error::CliError;
 use crate::guest::{GuestSpec, Preopen};
 use crate::metrics;
@@ -120,6 +121,8 @@ pub struct NodeOptions {
     pub limits: Vec<(String, u64)>,
     /// Who prints the reports of processes that fail, if anybody.
     pub reporter: Option<Reporter>,
+    /// Who keeps what processes are denied, if anybody.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// A running node. Clones are the same node.
@@ -137,9 +140,11 @@ impl Node {
     /// Starts the node's threads. An error leaves none.
     pub fn start(options: NodeOptions) -> Result<Node, CliError> {
         let root_reported = Arc::new(AtomicBool::new(false));
-        let observer = options.reporter.map(|reporter| {
+        let NodeOptions { reporter, recorder, .. } = &options;
+        let observer = (reporter.is_some() || recorder.is_some()).then(|| {
+            let (reporter, recorder) = (reporter.clone(), recorder.clone());
             let root_reported = root_reported.clone();
-            Arc::new(Reports { reporter, root_reported }) as Arc<dyn Observer>
+            Arc::new(Reports { reporter, recorder, root_reported }) as Arc<dyn Observer>
         });
         let cache = match options.cache {
             Cache::Default => engine::CachePolicy::Default,
@@ -389,12 +394,14 @@ impl Root {
 
 /// Turns the node's reports into text.
 struct Reports {
-    reporter: Reporter,
+    reporter: Option<Reporter>,
+    recorder: Option<Arc<Recorder>>,
     root_reported: Arc<AtomicBool>,
 }
 
 impl Observer for Reports {
     fn exited(&self, report: &ExitReport) {
+        let Some(reporter) = &self.reporter else { return };
         if report.pid.serial == FIRST_SERIAL {
             self.root_reported.store(true, Ordering::SeqCst);
             // A program's own status is its answer to whoever called it, not a defect to report.
@@ -402,11 +409,15 @@ impl Observer for Reports {
                 return;
             }
         }
-        self.reporter.failed(&failure(report));
+        reporter.failed(&failure(report));
     }
 
     fn denied(&self, denial: &Denial) {
-        self.reporter.denied(&Denied {
+        if let Some(recorder) = &self.recorder {
+            recorder.denied(denial);
+        }
+        let Some(reporter) = &self.reporter else { return };
+        reporter.denied(&Denied {
             pid: denial.pid.to_string(),
             entry: denial.entry.to_string(),
             right: denial.right,

@@ -176,7 +176,21 @@ impl State {
         right: Rights,
         call: &'static str,
     ) -> std::result::Result<(), Arc<str>> {
-        if self.config.rights.contains(right) { Ok(()) } else { Err(self.denied(right, call)) }
+        if !self.config.rights.contains(right) {
+            return Err(self.denied(right, call));
+        }
+        if self.config.audit.is_some() {
+            self.used(right.name(), call);
+        }
+        Ok(())
+    }
+
+    /// Tells who listens to this process that it makes use of a right.
+    #[cold]
+    pub(crate) fn used(&self, grant: &str, call: &str) {
+        if let Some(audit) = &self.config.audit {
+            audit.used(self.process.pid(), grant, call);
+        }
     }
 
     #[cold]

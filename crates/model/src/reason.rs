@@ -93,7 +93,42 @@ impl fmt::Display for ExitReason {
             ExitReason::Error(text) => write!(f, "error: {text}"),
             ExitReason::HostPanic(text) => write!(f, "bug in the runtime: {text}"),
             ExitReason::Limit(name) => write!(f, "went over its limit {name}"),
-            ExitReason::Custom(data) => write!(f, "{}", String::from_utf8_lossy(data)),
+            ExitReason::Custom(data) => write_custom(f, data),
+        }
+    }
+}
+
+/// Text as it is; other data as its length, which tells more than its bytes taken for letters. An
+/// orderly end that says why begins as `guest/wire.md` says.
+fn write_custom(f: &mut fmt::Formatter<'_>, data: &[u8]) -> fmt::Result {
+    let data = match data.strip_prefix(b"shutdown:") {
+        Some(why) => {
+            f.write_str("shutdown: ")?;
+            why
+        }
+        None => data,
+    };
+    match str::from_utf8(data) {
+        Ok(text) if !text.chars().any(char::is_control) => f.write_str(text),
+        Ok(_) | Err(_) => write!(f, "a value of {} bytes", data.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExitReason;
+
+    #[test]
+    fn data_that_is_no_text_is_shown_by_its_length() {
+        let shown = [
+            (&b"out of paper"[..], "out of paper"),
+            (b"\x17", "a value of 1 bytes"),
+            (b"\xff\xff", "a value of 2 bytes"),
+            (b"shutdown:\x05cache", "shutdown: a value of 6 bytes"),
+            (b"shutdown:moved", "shutdown: moved"),
+        ];
+        for (data, expected) in shown {
+            assert_eq!(ExitReason::Custom(data.into()).to_string(), expected);
         }
     }
 }

@@ -92,11 +92,8 @@ impl Drop for Call<'_> {
         // From here on nothing comes; what has come by now is taken out.
         self.process.demonitor(self.reference, true);
         self.process.with_state(|state| {
-            loop {
-                match state.receive(&self.filter, self.searched) {
-                    Scan::Unfinished(end) => self.searched = end,
-                    Scan::Found(_) | Scan::Nothing(_) => break,
-                }
+            while let Scan::Unfinished(end) = state.receive(&self.filter, self.searched) {
+                self.searched = end;
             }
             state.stop_waiting();
         });

@@ -181,6 +181,17 @@ impl Wasi {
         self.get(fd).ok().map(|descriptor| descriptor.access)
     }
 
+    /// The name of the directory that the configuration gave under this descriptor; `None` for one
+    /// that the process has opened itself.
+    ///
+    /// # Errors
+    /// `Badf` if there is no such descriptor.
+    pub fn directory_name(&self, fd: u32) -> Result<Option<&str>, Errno> {
+        let Object::Directory(open) = &self.get(fd)?.object else { return Ok(None) };
+        let given = open.preopen.and_then(|index| self.config.preopens().get(index));
+        Ok(given.map(|preopen| preopen.guest_name()))
+    }
+
     pub(crate) fn get(&self, fd: u32) -> Result<&Descriptor, Errno> {
         self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::Badf)
     }

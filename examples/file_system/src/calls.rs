@@ -4,8 +4,8 @@
 mod host {
     #[link(wasm_import_module = "lunatic::process")]
     unsafe extern "C" {
-        pub fn create_config() -> i64;
-        pub fn config_deny_network(config: i64);
+        pub fn create_empty_config() -> i64;
+        pub fn config_allow(config: i64, right: *const u8, length: usize, error: *mut u64) -> i32;
         pub fn config_redirect_to_process(
             config: i64,
             what: *const u8,
@@ -53,13 +53,14 @@ const REPLY: i64 = -3;
 /// Of a header: the end of a process.
 const DOWN: u32 = 2;
 
-/// Spawns a process without directories, network, and the right to spawn others. What is listed it
-/// gets from this one.
+/// Spawns a process with no right but to print. What is listed it gets from this one.
 pub fn spawn_redirected(entry: &str, what: &[&str]) {
     // SAFETY: the functions are as their pages say, and all pointers are to live values.
     unsafe {
-        let (config, me, mut error) = (host::create_config(), host::process_id(), 0);
-        host::config_deny_network(config);
+        let (config, me, mut error) = (host::create_empty_config(), host::process_id(), 0);
+        let right = "stdout";
+        let code = host::config_allow(config, right.as_ptr(), right.len(), &mut error);
+        assert_eq!(code, 0, "{right} is a right");
         for what in what {
             let (text, length) = (what.as_ptr(), what.len());
             let code = host::config_redirect_to_process(

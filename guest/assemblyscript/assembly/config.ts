@@ -54,7 +54,7 @@ export class Config {
     return new Config(host.config.create_empty());
   }
 
-  /** No spawning, compiling and configuring, no directories, but the network of the parent. */
+  /** All but spawning, compiling and configuring, directories, variables and arguments. */
   static create(): Config {
     return new Config(host.config.create());
   }
@@ -68,6 +68,28 @@ export class Config {
   /** Units of 100,000 instructions; 0 is no limit. */
   fuelMax(units: u64): Config {
     if (this.id >= 0) host.config.set_max_fuel(this.id, units);
+    return this;
+  }
+
+  /** Adds a right in its written form, such as `stdout` or `names`; docs/rights.md lists them. */
+  allow(right: string): Config {
+    if (this.id < 0) return this;
+    const text = utf8(right);
+    const out = new StaticArray<u64>(1);
+    const at = changetype<usize>(out);
+    const code = host.config.allow(this.id, changetype<usize>(text), text.byteLength, at);
+    if (code != 0) this.fail("the right " + right, out[0]);
+    return this;
+  }
+
+  /** Takes a right away. */
+  deny(right: string): Config {
+    if (this.id < 0) return this;
+    const text = utf8(right);
+    const out = new StaticArray<u64>(1);
+    const at = changetype<usize>(out);
+    const code = host.config.deny(this.id, changetype<usize>(text), text.byteLength, at);
+    if (code != 0) this.fail("the right " + right, out[0]);
     return this;
   }
 
@@ -88,15 +110,15 @@ export class Config {
 
   /** Where it may connect to: `tcp:127.0.0.1:80`; abi/config.md has the rules. */
   allowConnect(rule: string): Config {
-    return this.allow(CONNECT, rule);
+    return this.allowNetwork(CONNECT, rule);
   }
 
   /** Where it may listen. */
   allowBind(rule: string): Config {
-    return this.allow(BIND, rule);
+    return this.allowNetwork(BIND, rule);
   }
 
-  private allow(access: i32, rule: string): Config {
+  private allowNetwork(access: i32, rule: string): Config {
     if (this.id < 0) return this;
     const text = utf8(rule);
     const at = changetype<usize>(text);

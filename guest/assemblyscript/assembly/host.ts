@@ -69,6 +69,10 @@ export declare namespace config {
   function deny_network(config: i64): void;
   @external("lunatic::process", "config_allow_resolve")
   function allow_resolve(config: i64, flag: i32): void;
+  @external("lunatic::process", "config_allow")
+  function allow(config: i64, right: usize, length: u32, error: usize): i32;
+  @external("lunatic::process", "config_deny")
+  function deny(config: i64, right: usize, length: u32, error: usize): i32;
   @external("lunatic::process", "config_set_budget")
   function set_budget(
     config: i64, scope: i32, kind: i32, amount: u64, policy: i32, error: usize,

@@ -54,6 +54,14 @@ function childrenGetWhatTheyAreGiven(): void {
   holds("a child that may not configure is told so when it spawns");
 }
 
+function rightsAreWritten(): void {
+  assert(reasonOf(Config.empty().allow("bind:tcp:127.0.0.1"), 2).text == "bound");
+  assert(reasonOf(Config.create().deny("bind:*"), 2).text == "denied");
+  assert(Config.empty().allow("no right").failure !== null);
+  assert(Config.empty().deny("no right").failure !== null);
+  holds("a right is given and taken away in its written form");
+}
+
 function whatIsWrongSpawnsNothing(): void {
   const config = Config.empty().allowConnect("no rule at all").memoryMax(1 << 20);
   assert(config.failure !== null);
@@ -124,6 +132,7 @@ function namesAndTimers(): void {
 
 export function _start(): void {
   childrenGetWhatTheyAreGiven();
+  rightsAreWritten();
   whatIsWrongSpawnsNothing();
   budgetsAreKept();
   modulesAreSpawned();

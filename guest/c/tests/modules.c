@@ -116,6 +116,9 @@ static int64_t grown_config(void) {
     lunatic_config_may_compile(config, true);
     lunatic_config_may_configure(config, true);
     lunatic_config_may_resolve(config, true);
+    /* What the supervisor starts tells this process, which is not its parent. */
+    assert(lunatic_config_allow(config, "send:tree"));
+    assert(!lunatic_config_allow(config, "no right") && lunatic_config_deny(config, "stdout"));
     lunatic_config_argument(config, "one");
     lunatic_config_variable(config, "FILE_NAME", file_name);
     lunatic_config_directory(config, ".");

@@ -1,8 +1,10 @@
 //! The commands, one file each, and what those that run guests have in common.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::args::{self, GuestArgs, NodeArgs};
+use crate::audit::Recorder;
 use crate::error::CliError;
 use crate::guest::{self, GuestSpec};
 use crate::policy::Policy;
@@ -49,14 +51,18 @@ fn limits(flags: &NodeArgs) -> Vec<(String, u64)> {
 }
 
 /// Starts a node as the flags say.
-fn start_node(flags: &NodeArgs, reporter: Option<Reporter>) -> Result<Node, CliError> {
+fn start_node(
+    flags: &NodeArgs,
+    reporter: Option<Reporter>,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<Node, CliError> {
     let cache = match (&flags.cache_dir, flags.no_cache) {
         (_, true) => Cache::Off,
         (Some(directory), false) => Cache::Directory(directory.clone()),
         (None, false) => Cache::Default,
     };
     let workers = flags.workers.map(usize::from);
-    Node::start(NodeOptions { workers, cache, limits: limits(flags), reporter })
+    Node::start(NodeOptions { workers, cache, limits: limits(flags), reporter, recorder })
 }
 
 /// Compiles a module under a progress line.

@@ -38,7 +38,9 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     // The start of the node decides who hears of failures, the module's exports whether this is a
     // test, and a module needs a node: so the reporter exists first and is told later.
     let reporter = reporter(args.node.quiet)?;
-    let node = start_node(&args.node, reporter.clone())?;
+    let audit = args.audit.as_ref().map(Audit::start).transpose()?;
+    let recorder = audit.as_ref().and_then(Audit::recorder);
+    let node = start_node(&args.node, reporter.clone(), recorder)?;
     let program = load(&node, &wasm, &bytes, &args.node)?;
     drop(bytes);
     let tests = testing::tests_of(&program);
@@ -49,9 +51,9 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         return TestRun { node: &node, program: &program, spec, args: &guest_args }.run(&tests);
     }
     let mut spec = spec;
-    spec.args = std::iter::once(file_name(&wasm)).chain(guest_args).collect();
+    let program_name = file_name(&wasm);
+    spec.args = std::iter::once(program_name.clone()).chain(guest_args).collect();
     let guest = Guest::open(&spec)?;
-    let audit = args.audit.as_ref().map(Audit::start).transpose()?;
     let guest = match &audit {
         Some(audit) => guest.audited(audit.listener()),
         None => guest,
@@ -64,8 +66,8 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         metrics,
     };
     let status = launch.run(&node, &program, &guest, reporter)?;
-    if let Some(sentence) = audit.map(|audit| audit.finish()).transpose()?.flatten() {
-        eprintln!("{sentence}");
+    if let Some(audit) = audit {
+        eprint!("{}", audit.finish(&program_name, &spec.preopens)?);
     }
     Ok(status)
 }

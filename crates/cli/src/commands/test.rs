@@ -34,7 +34,7 @@ pub fn test(args: &TestArgs) -> Result<u8, CliError> {
         return Err(CliError::failure(format!("`{}` has no tests", target::shown(&path)))
             .hint("write one with #[lunatic::test]"));
     }
-    let node = start_node(&args.node, None)?;
+    let node = start_node(&args.node, None, None)?;
     let run = Run { args, node, harness_args, is_project };
     let mut worst = status::OK;
     for module in &files {

@@ -8,6 +8,7 @@
 //! never came back, because its process was killed or its call ended it, is told as well.
 
 mod texts;
+mod uses;
 mod wrap;
 
 use std::fmt;
@@ -25,6 +26,20 @@ pub const LISTENERS_MAX: usize = 8;
 pub trait Listener: Send + Sync {
     /// A call has come back, or never will.
     fn called(&self, call: &Call<'_>);
+
+    /// A process that has a right makes use of it. What it lacks is told by the node.
+    fn used(&self, _used: &Use<'_>) {}
+}
+
+/// The use of a right.
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    /// Who uses it.
+    pub process: Pid,
+    /// The right as it is written in `--allow` and policies, no wider than the call needs.
+    pub grant: &'a str,
+    /// For what.
+    pub call: &'a str,
 }
 
 /// One call of a host function.
@@ -89,6 +104,13 @@ impl Audit {
     /// Whether nobody listens.
     pub fn is_empty(&self) -> bool {
         self.listeners.is_empty()
+    }
+
+    /// Tells of a right that was used.
+    pub(crate) fn used(&self, process: Pid, grant: &str, call: &str) {
+        for listener in &self.listeners {
+            listener.used(&Use { process, grant, call });
+        }
     }
 
     fn tell(&self, call: &Call<'_>) {

@@ -8,12 +8,13 @@ use lunatic_model::Pid;
 use wasmtime::{Caller, Extern, Func, Instance, Result, Store, Val};
 
 use super::texts::{Joined, joined};
-use super::{Audit, Call, Outcome, Value};
+use super::{Audit, Call, Outcome, Value, uses};
 use crate::artifact::Artifact;
 use crate::exit;
 use crate::memory;
 use crate::state::State;
 
+const WASI: &str = "wasi_snapshot_preview1";
 /// Bytes of a text that are kept.
 const TEXT_BYTES_MAX: usize = 256;
 /// The arguments of an address: type, pointer, port, flow, scope.
@@ -66,9 +67,17 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
             // The function itself is called from here, not by the instance, so it cannot look for
             // the memory on its own before the instance is known.
             let _ = memory::split(&mut caller);
+            let grants = match function.namespace == WASI {
+                true => uses::of_wasi(&function.name, &mut caller, params),
+                false => Vec::new(),
+            };
             let mut watch = Watch::begin(&function, &mut caller, params);
             let result = function.real.call_async(&mut caller, params, results).await;
             watch.end(result.as_ref().map(|()| &*results));
+            if !uses::was_refused(results) {
+                let process = caller.data().process.pid();
+                grants.iter().for_each(|grant| function.audit.used(process, grant, &function.name));
+            }
             result
         })
     })

@@ -156,6 +156,39 @@ fn the_end_of_a_sink_is_a_broken_pipe_to_who_writes() {
 }
 
 #[test]
+fn a_writer_that_waits_at_a_full_mailbox_hears_of_the_end_of_the_sink() {
+    passes_limited(
+        r#"(func (export "sink")
+            ;; Of what it is sent it takes nothing.
+            (drop (call $next_tagged (i64.const 99) (i64.const -1))))
+        (func (export "writer") (param $root i64) (local $errno i32)
+            (i32.store (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const 1))
+            ;; The first message fits; then it waits.
+            (loop $more
+                (local.set $errno
+                    (call $p1.fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+                (call $tell (local.get $root) (i64.const 1)
+                    (i64.extend_i32_u (local.get $errno)))
+                (br_if $more (i32.eqz (local.get $errno)))))
+        (func (export "_start") (local $config i64) (local $sink i64)
+            (local.set $sink (call $spawn (i64.const 0) @"sink"))
+            (local.set $config (call $process.create_config))
+            (call $is
+                (call $process.config_redirect_to_process (local.get $config) @"stdout"
+                    (i64.const 0) (local.get $sink) (i64.const 5) (i32.const 0)
+                    (i32.const 0x3f10))
+                (i32.const 0))
+            (call $is
+                (call $spawn_code (i64.const 1) (local.get $config) (i64.const -1) @"writer")
+                (i32.const 0))
+            (call $expect (i64.const 0))
+            (call $process.kill (local.get $sink))
+            (call $expect (i64.const 64)))"#,
+        |limits, _| limits.mailbox_messages_max = 1,
+    );
+}
+
+#[test]
 fn a_process_serves_as_the_files_of_another() {
     let child = r#"(call $is (call $open @"a/../b.txt" (i32.const 9)) (i32.const 0))
         (local.set $fd (i32.load (i32.const 20)))

@@ -31,7 +31,9 @@ impl Log for Logger {
         }
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        // Standard error keeps nothing back.
+    }
 }
 
 /// Logs to standard error from now on: what is as important as `level`, or more; also in all

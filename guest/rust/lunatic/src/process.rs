@@ -16,6 +16,13 @@ use crate::reason::ExitReason;
 
 /// Ends the process that runs, with this reason. Linked processes and monitors hear of it.
 /// Destructors do not run; what the process has is given back by the runtime.
+///
+/// ```
+/// use lunatic::{ExitReason, Mailbox, exit, spawn_monitor};
+///
+/// let (_, monitor) = spawn_monitor((), |(), _: Mailbox<()>| exit(ExitReason::Status(3)));
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Status(3));
+/// ```
 pub fn exit(reason: ExitReason) -> ! {
     let (kind, data) = reason.parts_to_give();
     // SAFETY: the data lives during the call, which does not come back.
@@ -24,12 +31,22 @@ pub fn exit(reason: ExitReason) -> ! {
 }
 
 /// Waits. Messages that come meanwhile stay in the mailbox.
+///
+/// ```
+/// let begin = std::time::Instant::now();
+/// lunatic::sleep(std::time::Duration::from_millis(2));
+/// assert!(begin.elapsed().as_millis() >= 2);
+/// ```
 pub fn sleep(time: Duration) {
     // SAFETY: no pointers.
     unsafe { abi::process::sleep_ms(message::milliseconds(Some(time))) }
 }
 
 /// All processes of the environment at one moment.
+///
+/// ```
+/// assert!(lunatic::process::all().contains(&lunatic::Pid::this()));
+/// ```
 pub fn all() -> Vec<Pid> {
     let mut pids: Vec<Pair> = Vec::new();
     loop {
@@ -47,6 +64,19 @@ pub fn all() -> Vec<Pid> {
 
 /// Whether exits of linked processes become messages instead of ending this one. Gives what was
 /// before.
+///
+/// ```
+/// use lunatic::process::trap_exit;
+/// use lunatic::{ExitReason, Mailbox, Received, exit, spawn_link, spawn_monitor};
+///
+/// let (_, monitor) = spawn_monitor((), |(), mailbox: Mailbox<()>| {
+///     trap_exit(true);
+///     let child = spawn_link((), |(), _: Mailbox<()>| exit(ExitReason::Kill)).pid();
+///     let Received::Exit(end) = mailbox.receive_any(None).unwrap() else { unreachable!() };
+///     assert_eq!((end.from, end.reason), (child, ExitReason::Kill));
+/// });
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// ```
 pub fn trap_exit(on: bool) -> bool {
     set_flag(0, on.into()).is_ok_and(|before| before != 0)
 }
@@ -78,6 +108,13 @@ impl Priority {
 }
 
 /// Sets the priority of the process that runs. Gives what was before.
+///
+/// ```
+/// use lunatic::process::{Priority, set_priority};
+///
+/// let before = set_priority(Priority::Low);
+/// assert_eq!(set_priority(before), Priority::Low);
+/// ```
 pub fn set_priority(priority: Priority) -> Priority {
     set_flag(1, priority as u64).map_or(Priority::Normal, Priority::from_number)
 }
@@ -94,6 +131,19 @@ pub fn end_at_memory_limit(on: bool) -> bool {
 /// # Errors
 ///
 /// If it is 0, or more than the process was given.
+///
+/// ```
+/// use lunatic::process::{end_at_memory_limit, set_memory_max};
+/// use lunatic::{ExitReason, Mailbox, spawn_monitor};
+///
+/// let (_, monitor) = spawn_monitor((), |(), _: Mailbox<()>| {
+///     end_at_memory_limit(true);
+///     set_memory_max(8 << 20).unwrap();
+///     core::hint::black_box(vec![1u8; 16 << 20]);
+/// });
+/// let reason = monitor.wait(None).unwrap().reason;
+/// assert_eq!(reason, ExitReason::Limit("memory_bytes_max".into()));
+/// ```
 pub fn set_memory_max(bytes: u64) -> Result<u64, HostError> {
     set_flag(3, bytes)
 }
@@ -108,6 +158,12 @@ fn set_flag(flag: u32, value: u64) -> Result<u64, HostError> {
 
 /// Sets the text by which people know this process; an empty one takes it away. At most 4,096
 /// bytes; the rest is cut off.
+///
+/// ```
+/// lunatic::process::set_label("the clerk");
+/// assert_eq!(lunatic::Pid::this().info().unwrap().label, "the clerk");
+/// # lunatic::process::set_label("");
+/// ```
 pub fn set_label(label: &str) {
     let label = &label[..label.floor_char_boundary(4096)];
     // SAFETY: the text lives during the call.
@@ -138,6 +194,15 @@ impl Pid {
     }
 
     /// Ends the process, whatever it traps.
+    ///
+    /// ```
+    /// use lunatic::{ExitReason, Mailbox, spawn_monitor};
+    ///
+    /// let (process, monitor) =
+    ///     spawn_monitor((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
+    /// process.kill();
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Killed);
+    /// ```
     pub fn kill(self) {
         self.exit(ExitReason::Kill);
     }
@@ -182,6 +247,19 @@ impl Pid {
     /// # Errors
     ///
     /// For oneself, and for what does not exist.
+    ///
+    /// ```
+    /// use lunatic::{Mailbox, Process, Status, spawn};
+    ///
+    /// let echo = |to: Process<u8>, mailbox: Mailbox<u8>| to.send(mailbox.receive().unwrap());
+    /// let mailbox = Mailbox::<u8>::new();
+    /// let process = spawn(mailbox.this(), echo);
+    /// process.suspend().unwrap();
+    /// process.send(1);
+    /// assert_eq!(process.info().unwrap().status, Status::Suspended);
+    /// assert!(process.resume());
+    /// assert_eq!(mailbox.receive().unwrap(), 1);
+    /// ```
     pub fn suspend(self) -> Result<(), HostError> {
         let mut place = 0;
         // SAFETY: the place has eight bytes.
@@ -250,6 +328,13 @@ impl Monitor {
     /// # Panics
     ///
     /// Traps if the name is longer than 4,096 bytes.
+    ///
+    /// ```
+    /// use lunatic::{ExitReason, Monitor};
+    ///
+    /// let down = Monitor::of_name("nobody", Default::default()).wait(None).unwrap();
+    /// assert_eq!((down.reason, down.name.as_deref()), (ExitReason::NoProcess, Some("nobody")));
+    /// ```
     pub fn of_name(name: &str, options: MonitorOptions) -> Monitor {
         let mut pair: Pair = [0; 2];
         // SAFETY: the text lives during the call; the place has 16 bytes.

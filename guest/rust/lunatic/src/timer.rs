@@ -53,6 +53,16 @@ impl Timer {
 
     /// Stops it. Gives the time that was left; `None` if it has fired, was stopped before, or is
     /// another process's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lunatic::{Mailbox, timer::send_after};
+    ///
+    /// let timer = send_after(Mailbox::<u8>::new().this(), 1, Duration::from_secs(60)).unwrap();
+    /// assert!(timer.left().unwrap() <= Duration::from_secs(60));
+    /// assert!(timer.cancel().is_some());
+    /// assert!(timer.cancel().is_none());
+    /// ```
     pub fn cancel(self) -> Option<Duration> {
         let mut left = 0;
         // SAFETY: the place has eight bytes.
@@ -94,6 +104,21 @@ struct Ticks {
 /// # Errors
 ///
 /// If the message cannot be written, or the node takes no more processes.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::{Mailbox, timer::send_interval};
+///
+/// let mailbox = Mailbox::<String>::new();
+/// let interval =
+///     send_interval(mailbox.this(), "tick".to_owned(), Duration::from_millis(1)).unwrap();
+/// for _ in 0..3 {
+///     assert_eq!(mailbox.receive().unwrap(), "tick");
+/// }
+/// interval.cancel();
+/// # interval.process().monitor().wait(None);
+/// # while mailbox.receive_timeout(Duration::ZERO).is_ok() {}
+/// ```
 pub fn send_interval<M, F: Format<M>>(
     to: Process<M, F>,
     message: M,

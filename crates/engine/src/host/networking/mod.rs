@@ -108,7 +108,13 @@ fn permit(
     protocol: Protocol,
     address: SocketAddr,
 ) -> std::result::Result<(), String> {
+    let right = if access == Access::Connect { "connect" } else { "bind" };
     if caller.data().config.network.allows(access, protocol, address) {
+        if caller.data().config.audit.is_some() {
+            for rule in NetworkRights::needed(access, protocol, address) {
+                caller.data().used(&format!("{right}:{rule}"), right);
+            }
+        }
         return Ok(());
     }
     let (what, flag) = match access {
@@ -117,7 +123,6 @@ fn permit(
     };
     let needed = || NetworkRights::needed(access, protocol, address);
     let flags: String = needed().map(|rule| format!(" {flag} {rule}")).collect();
-    let right = if access == Access::Connect { "connect" } else { "bind" };
     caller.data().process.deny(right, || {
         let rules: Vec<_> = needed().map(|rule| format!("{right}:{rule}")).collect();
         (rules.join(" "), format!("{right} {protocol} {address}"))
@@ -131,7 +136,11 @@ fn permit(
 /// Whether this process may have names looked up; the text of an error if not. An address that is
 /// written out needs no look-up.
 fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result<(), String> {
-    if caller.data().config.network.resolve || name.parse::<SocketAddr>().is_ok() {
+    if name.parse::<SocketAddr>().is_ok() {
+        return Ok(());
+    }
+    if caller.data().config.network.resolve {
+        caller.data().used("resolve", "resolve");
         return Ok(());
     }
     caller.data().process.deny("resolve", || ("resolve".to_owned(), format!("look up {name}")));
