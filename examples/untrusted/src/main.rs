@@ -1,4 +1,4 @@
-//! A host, and a plugin that it does not trust: it has no rights, 1 MiB of memory and 100 ms of
+//! A host, and a plugin that it does not trust: it has no rights, 1 MiB of memory and a second of
 //! processor time, and tries everything. What it finds, it tells the host: that is all it can do.
 //!
 //! Run it: `lunatic run examples/untrusted`
@@ -80,14 +80,14 @@ fn spawn(entry: &str, config: i64) -> u64 {
     result[1]
 }
 
-/// What the plugin gets: nothing, 1 MiB, 100 ms.
+/// What the plugin gets: nothing, 1 MiB, a second of processor time.
 fn nothing() -> i64 {
     let mut error = 0;
     unsafe {
         let config = config::create_empty_config();
         config::config_set_max_memory(config, 1 << 20);
         // For the process, of kind 1 (milliseconds of processor time), at the limit 2 (end).
-        assert_eq!(config::config_set_budget(config, 0, 1, 100, 2, &mut error), 0);
+        assert_eq!(config::config_set_budget(config, 0, 1, 1000, 2, &mut error), 0);
         config
     }
 }

@@ -294,3 +294,18 @@ fn a_panic_after_hibernating_is_the_reason_of_the_end() {
     let reason = monitor.wait(None).unwrap().reason.to_string();
     assert!(reason.ends_with(": late"), "{reason}");
 }
+
+#[lunatic::test]
+fn an_exit_through_an_alias_goes_first_where_that_was_wanted(mailbox: Mailbox<u8>) {
+    process::trap_exit(true);
+    for (urgent, first) in [(true, message::Kind::Exit), (false, message::Kind::Message)] {
+        let alias = Alias::new(AliasOptions { once: false, urgent_messages: true });
+        mailbox.this().send(1);
+        Alias::exit(alias.reference(), ExitReason::Shutdown, urgent);
+        let kinds = [(); 2].map(|()| message::receive(&[Pattern::ANY], None).unwrap().kind());
+        assert_eq!(kinds[0], first);
+        assert_ne!(kinds[0], kinds[1]);
+        assert!(alias.end());
+        Alias::exit(alias.reference(), ExitReason::Kill, urgent);
+    }
+}
