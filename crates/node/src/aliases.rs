@@ -26,7 +26,7 @@ struct Entry {
     /// Whom a monitor of the same reference watches: it may answer.
     watched: Option<Pid>,
     /// Who else may use it although the owner is out of reach. It goes with the alias.
-    granted: Option<Box<BTreeSet<Pid>>>,
+    granted: Option<BTreeSet<Pid>>,
 }
 
 type Shard = Mutex<HashMap<u64, Entry, BuildHasherDefault<SerialHasher>>>;

@@ -11,7 +11,8 @@
 -export([main/0]).
 
 -define(MODULES,
-    [behaviour_supervision, behaviour_server, behaviour_machine, behaviour_groups]).
+    [behaviour_supervision, behaviour_server, behaviour_machine, behaviour_groups,
+        behaviour_events]).
 
 main() ->
     logger:set_primary_config(level, none),
@@ -56,6 +57,7 @@ play([Verb | Rest]) ->
             behaviour_supervision:quiesce(),
             behaviour_server:quiesce(),
             behaviour_machine:quiesce(),
+            behaviour_events:quiesce(),
             {Log, Ends} = behaviour_recorder:settle(),
             lists:join("; ", Log ++ [Result || Result =/= nothing] ++ Ends)
     end.

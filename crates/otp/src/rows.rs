@@ -41,7 +41,6 @@ pub struct Row {
     pub state: State,
 }
 
-const LIBRARIES: &str = "a library for guests brings it";
 const CLUSTERS: &str = "there are no clusters yet";
 const CODE: &str = "a process keeps the module that it was spawned from; there is no reloading yet";
 
@@ -106,8 +105,15 @@ pub const ROWS: [Row; 64] = [
     row(37, "system messages", Kept),
     row(38, "calls: a monitor, an alias, a timeout, no late reply", Kept),
     row(39, "state machines", Kept),
-    row(40, "event managers", NotYet(LIBRARIES)),
-    row(41, "applications", NotYet(LIBRARIES)),
+    row(40, "event managers", Kept),
+    row(
+        41,
+        "applications",
+        Tested {
+            path: "guest/rust/lunatic/tests/application.rs",
+            why: "the end of a permanent one would end the `erl` that plays all scenarios",
+        },
+    ),
     row(42, "process groups", KeptSoFar("on one node; there are no clusters yet")),
     row(43, "global names", NotYet(CLUSTERS)),
     row(

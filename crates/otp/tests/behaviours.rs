@@ -14,7 +14,7 @@ use lunatic_otp::behaviours::script::Script;
 use lunatic_otp::behaviours::{failures, load, smallest_difference, unexpected};
 
 /// Scenarios of a fixed seed.
-const GENERATED: u64 = 1_000;
+const GENERATED: u64 = 400;
 /// How many of a new seed, for each of the fixed one.
 const NEW_ONE_IN: u64 = 10;
 /// A broken library may hang, which is noticed.

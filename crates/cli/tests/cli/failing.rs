@@ -146,6 +146,7 @@ fn a_storm_of_failures_is_summed_up() {
             (call $sleep_ms (i64.const 500)))"#
     ));
     let run = sandbox.run("a.wat");
-    run.expect_error(0, &["process <0.2> failed: trap", "more processes failed like this: trap"]);
+    // Which of them fail first depends on the machine.
+    run.expect_error(0, &["> failed: trap", "more processes failed like this: trap"]);
     assert!(run.stderr.lines().count() < 60, "{}", run.stderr);
 }

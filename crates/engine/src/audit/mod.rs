@@ -22,15 +22,6 @@ pub(crate) use wrap::instantiate;
 /// How many listeners one process may have, its ancestors' included.
 pub const LISTENERS_MAX: usize = 8;
 
-/// Hears of each call. It is called on the worker that runs the process, and must not wait.
-pub trait Listener: Send + Sync {
-    /// A call has come back, or never will.
-    fn called(&self, call: &Call<'_>);
-
-    /// A process that has a right makes use of it. What it lacks is told by the node.
-    fn used(&self, _used: &Use<'_>) {}
-}
-
 /// The use of a right.
 #[derive(Clone, Copy, Debug)]
 pub struct Use<'a> {
@@ -89,6 +80,15 @@ pub enum Outcome<'a> {
 #[derive(Clone, Default)]
 pub struct Audit {
     listeners: Vec<Arc<dyn Listener>>,
+}
+
+/// Hears of each call. It is called on the worker that runs the process, and must not wait.
+pub trait Listener: Send + Sync {
+    /// A call has come back, or never will.
+    fn called(&self, call: &Call<'_>);
+
+    /// A process that has a right makes use of it. What it lacks is told by the node.
+    fn used(&self, _used: &Use<'_>) {}
 }
 
 impl Audit {

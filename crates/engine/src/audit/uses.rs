@@ -1,8 +1,8 @@
 //! Which rights a WASI call uses, in their written form.
 //!
 //! Those of streams, directories and the environment are looked up here, from the call; the others
-//! are told where they are checked. A directory that was opened by the process itself may lie in any
-//! that it was given: then all of them are told.
+//! are told where they are checked. A directory that was opened by the process itself may lie in
+//! any that it was given: then all of them are told.
 
 use lunatic_model::FileDeed;
 use lunatic_wasi::Errno;

@@ -7,6 +7,7 @@
 //! What must stay true: after each step this waits until nothing moves any more, and never for a
 //! time.
 
+mod events;
 mod groups;
 mod machines;
 mod recorder;
@@ -14,6 +15,7 @@ mod servers;
 mod supervision;
 mod words;
 
+use events::Events;
 use groups::Groups;
 use machines::Machines;
 use servers::Servers;
@@ -27,6 +29,7 @@ fn main() {
     let mut supervision = Supervision::default();
     let mut servers = Servers::default();
     let mut machines = Machines::default();
+    let mut events = Events::default();
     let mut groups = Groups::default();
     let mut trace = Vec::new();
     for line in scenario.lines() {
@@ -37,10 +40,12 @@ fn main() {
         }
         let others = servers.step(verb, rest).or_else(|| machines.step(verb, rest));
         let others = others.or_else(|| groups.step(verb, rest));
+        let others = others.or_else(|| events.step(verb, rest));
         let result = others.unwrap_or_else(|| supervision.step(verb, rest));
         supervision.quiesce();
         servers.quiesce();
         machines.quiesce();
+        events.quiesce();
         let (mut items, ends) = recorder::settle();
         items.extend(result);
         items.extend(ends);

@@ -27,6 +27,7 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 /// The modules that play in `erl`, that with `main` first.
 const MODULES: &[&str] = &[
     "behaviours",
+    "behaviour_events",
     "behaviour_groups",
     "behaviour_machine",
     "behaviour_recorder",

@@ -12,6 +12,8 @@ enum Place {
     Attributes,
     /// Attributes of a child and of a server by itself.
     Server,
+    /// The name of a handler of events, and what it does.
+    Handler,
     /// What a rule of a machine does.
     Actions,
     /// Any number of words that are said.
@@ -22,7 +24,7 @@ enum Place {
     Supervisor,
 }
 
-use Place::{Actions, Attributes, Maybe, Name, Of, Server, Supervisor, To, Words};
+use Place::{Actions, Attributes, Handler, Maybe, Name, Of, Server, Supervisor, To, Words};
 
 const REASONS: &[&str] = &["normal", "shutdown", "shutdown:x", "oops", "late"];
 const STRATEGIES: &[&str] = &["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"];
@@ -91,6 +93,18 @@ const LINES: &[(&str, &[Place])] = &[
     ("drop", &[Name, Of(WORDS)]),
     ("query", &[Name, Of(WORDS), Maybe("zero")]),
     ("query_by", &[Name, Name, Of(WORDS)]),
+    ("manager", &[Name]),
+    ("add", &[Name, Handler]),
+    ("supervise", &[Name, Name, Handler]),
+    ("notify", &[Name, Of(WORDS), Words]),
+    ("note", &[Name, Of(WORDS)]),
+    ("sync", &[Name, Of(WORDS)]),
+    ("ask_handler", &[Name, Name, Of(WORDS)]),
+    ("delete", &[Name, Name, Of(WORDS)]),
+    ("swap", &[Name, Name, Of(WORDS), Handler]),
+    ("handlers", &[Name]),
+    ("stop_manager", &[Name]),
+    ("hear_handler", &[Name]),
     ("groups", &[Name]),
     ("registry", &[Name]),
     ("join", &[Name, Name, Name]),
@@ -117,6 +131,7 @@ pub(super) fn check_line(words: &[&str]) -> Result<(), String> {
             Supervisor => return check_supervisor(rest),
             Actions => return check_actions(rest),
             Words => return check_words(rest),
+            Handler => return check_handler(rest),
             Maybe(_) if rest.is_empty() => return Ok(()),
             Name | To | Of(_) | Maybe(_) => {}
         }
@@ -185,6 +200,22 @@ fn check_actions(words: &[&str]) -> Result<(), String> {
         targets += usize::from(matches!(*action, "to" | "stop" | "repeat"));
     }
     if targets > 1 { Err("a rule leads to one state".into()) } else { Ok(()) }
+}
+
+fn check_handler(words: &[&str]) -> Result<(), String> {
+    let words = words.strip_prefix(&["supervised"]).unwrap_or(words);
+    let Some((name, mut rest)) = words.split_first().filter(|(name, _)| is_name(name)) else {
+        return Err("there is no name of a handler".into());
+    };
+    while let Some((word, more)) = rest.split_first() {
+        rest = match (*word, more) {
+            ("refuse" | "broken", more) => more,
+            ("on", [word, "remove" | "crash", more @ ..]) if WORDS.contains(word) => more,
+            ("on", [word, "swap", new, more @ ..]) if WORDS.contains(word) && is_name(new) => more,
+            _ => return Err(format!("`{word}` says nothing of the handler {name}")),
+        };
+    }
+    Ok(())
 }
 
 fn check_server(words: &[&str]) -> Result<(), String> {
