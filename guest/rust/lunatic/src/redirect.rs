@@ -9,6 +9,8 @@
 //! let mailbox = Mailbox::<Written>::new();
 //! let config = Config::new()
 //!     .unwrap()
+//!     .allow("stdout")
+//!     .unwrap()
 //!     .redirect(&Redirect::tell("stdout", mailbox.this()))
 //!     .unwrap();
 //! Spawn::new().config(&config).spawn((), |(), _: Mailbox<()>| println!("hello")).unwrap();
