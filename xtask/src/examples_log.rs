@@ -23,9 +23,11 @@ pub fn log_file(lunatic: &Path) -> Result<Skipped> {
     let server = Server::start(&store);
     let address = server.address;
     let bounds = "queue_lines=100,batch_lines=20,batch_ms=1,retry_ms=1,retry_max_ms=20";
-    let redirection = format!("file:log/*.log=elasticsearch:{address}/app,{bounds}");
+    let redirection = format!("file:log/*.log=elasticsearch:{address}/logs,{bounds}");
     let mut command = Command::new(lunatic);
     command.current_dir(&folder).args(["run", "--shutdown-timeout", "60"]);
+    // That the server is away for a moment is a warning.
+    command.env("RUST_LOG", "error");
     command.args(["--redirect", &redirection]).arg(guests::module("log_file"));
     let program = command.arg(LINES.to_string()).stderr(Stdio::piped()).spawn()?;
     store.wait_for(MIDWAY);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lunatic_model::{ExitReason, Filter, Limits, Message, Pid, Signal, Tag};
-use lunatic_node::{Environment, Process};
+use lunatic_node::{Environment, Process, Status};
 
 use crate::program::{End, Outcome, Program, Trace, Who};
 use crate::words::reason_of;
@@ -144,10 +144,12 @@ impl Board {
     /// Waits until the run is at rest, ends what is left of it, and gives its trace. `run_out` lets
     /// timers whose time has come fire.
     pub fn finish(&self, environment: &Environment, run_out: impl Fn()) -> Trace {
-        // Probes that come later disturb less.
+        // Probes that come later disturb less: who counts messages must not meet one. A process
+        // that has been woken has not said so yet, but it is not idle.
         self.wait("all processes to wait or to end", |notes| {
             let mut processes = notes.processes.iter().zip(&notes.waiting);
             processes.all(|(process, waiting)| *waiting || has_ended(process))
+                && notes.processes.iter().flatten().all(|process| is_idle(environment, process))
         });
         let mut round = 0;
         let mut before = None;
@@ -222,6 +224,12 @@ impl Board {
 
 fn has_ended(process: &Option<Arc<Process>>) -> bool {
     process.as_ref().is_none_or(|process| process.ended().is_some())
+}
+
+/// Whether it neither runs nor waits for a worker.
+fn is_idle(environment: &Environment, process: &Process) -> bool {
+    let info = environment.info(process.pid());
+    info.is_none_or(|info| !matches!(info.status, Status::Running | Status::Runnable))
 }
 
 fn last_seen((process, pid): (&Option<Arc<Process>>, &Option<Pid>)) -> End {
