@@ -101,11 +101,6 @@ impl Audit {
         Some(Audit { listeners })
     }
 
-    /// Whether nobody listens.
-    pub fn is_empty(&self) -> bool {
-        self.listeners.is_empty()
-    }
-
     /// Tells of a right that was used.
     pub(crate) fn used(&self, process: Pid, grant: &str, call: &str) {
         for listener in &self.listeners {
