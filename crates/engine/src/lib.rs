@@ -28,6 +28,7 @@ mod net;
 mod prompt;
 mod redirect;
 mod refused;
+mod reuse;
 mod runtime;
 mod slab;
 mod state;
