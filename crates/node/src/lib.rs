@@ -28,7 +28,7 @@ mod scheduler;
 mod send;
 mod timers;
 
-pub use account::{Account, AccountUsage, Charged, OverBudget};
+pub use account::{Account, AccountUsage, Charged, OpenDescriptor, OverBudget};
 pub use ask::Unanswered;
 pub use deadline::Destination;
 pub use denials::{Denial, missing};
