@@ -123,7 +123,7 @@ fn permit(
     };
     let needed = || NetworkRights::needed(access, protocol, address);
     let flags: String = needed().map(|rule| format!(" {flag} {rule}")).collect();
-    caller.data().process.deny(right, || {
+    caller.data().process.deny_address(right, (protocol, address), || {
         let rules: Vec<_> = needed().map(|rule| format!("{right}:{rule}")).collect();
         (rules.join(" "), format!("{right} {protocol} {address}"))
     });
