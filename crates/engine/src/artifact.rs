@@ -181,12 +181,7 @@ impl Artifacts {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    fn link(
-        &self,
-        kind: Kind,
-        module: &Module,
-        wasm: &[u8],
-    ) -> Result<Artifact, ModuleError> {
+    fn link(&self, kind: Kind, module: &Module, wasm: &[u8]) -> Result<Artifact, ModuleError> {
         let place = &self.linkers[kind.index()];
         let linker = match place.get() {
             Some(linker) => linker,

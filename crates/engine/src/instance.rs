@@ -93,8 +93,7 @@ pub(crate) async fn spawn(
     if let Some(redirected) = &config.redirected {
         runtime.wiring.enter(process.pid(), &redirected.targets());
     }
-    let new_state =
-        || State::new(process.clone(), runtime.clone(), module.clone(), config.clone());
+    let new_state = || State::new(process.clone(), runtime.clone(), module.clone(), config.clone());
     let again = artifact.reuse.as_ref().filter(|_| config.audit.is_none());
     let mut ready = match again.and_then(|reuse| reuse.take(new_state)) {
         Some(ready) => ready,

@@ -71,18 +71,13 @@ pub unsafe fn wipe(base: NonNull<u8>, bytes: usize, keep_bytes_max: usize) -> io
 /// Makes a memory what it was at first: `restore` is given each part that may differ from zero, and
 /// where it begins. `false` when more than `max` bytes may, or the system does not tell; then the
 /// memory must not be used again.
-pub fn restore(
-    memory: &mut [u8],
-    max: usize,
-    mut restore: impl FnMut(usize, &mut [u8]),
-) -> bool {
+pub fn restore(memory: &mut [u8], max: usize, mut restore: impl FnMut(usize, &mut [u8])) -> bool {
     let page_bytes = platform::page_bytes();
     let Some(base) = NonNull::new(memory.as_mut_ptr()) else { return false };
     if memory.is_empty() {
         return true;
     }
-    if !base.as_ptr().addr().is_multiple_of(page_bytes)
-        || !memory.len().is_multiple_of(page_bytes)
+    if !base.as_ptr().addr().is_multiple_of(page_bytes) || !memory.len().is_multiple_of(page_bytes)
     {
         return false;
     }

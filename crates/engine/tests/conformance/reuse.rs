@@ -79,9 +79,7 @@ const GUEST: &str = r#"
 /// What `$sum` gives for the memory as the module's segments make it.
 fn expected() -> i32 {
     let mut memory = vec![0_u8; 3 << 16];
-    for (at, data) in
-        [(0x2ffe, "across a page"), (0x3000, "over the first"), (0x1fffc, "end")]
-    {
+    for (at, data) in [(0x2ffe, "across a page"), (0x3000, "over the first"), (0x1fffc, "end")] {
         memory[at..at + data.len()].copy_from_slice(data.as_bytes());
     }
     memory.iter().fold(0_i32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()))
