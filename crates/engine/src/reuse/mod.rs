@@ -1,10 +1,10 @@
-//! Instances that are used again: a process that has returned leaves its store, instance, memory and
-//! stack to the next one of the same module.
+//! Instances that are used again: a process that has returned leaves its store, instance, memory
+//! and stack to the next one of the same module.
 //!
 //! Making an instance takes several times as long as putting one back to where it began. What a
 //! program can change is known, since the module was rewritten for that before it was compiled
-//! (`prepare`): the memory, whose pages that were touched get what they held at first (`image`), and
-//! variables. What had more than that (a memory that has grown, open handles, traps) is dropped.
+//! (`prepare`): the memory, whose pages that were touched get what they held at first (`image`),
+//! and variables. What had more than that (a memory that has grown, a trap) is dropped.
 //!
 //! What must stay true:
 //! * nothing of one process can be seen by the next: an instance of which that is not certain is

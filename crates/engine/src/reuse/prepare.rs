@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use wasm_encoder::{Encode, RawSection, Section, SectionId};
+use wasm_encoder::{RawSection, Section, SectionId};
 use wasmparser::{
     BinaryReaderError, DataKind, Export, FunctionBody, GlobalType, MemoryType, Operator, Parser,
     Payload, TypeRef, ValType,
@@ -178,7 +178,7 @@ impl<'a> Facts<'a> {
 }
 
 /// A section without its length.
-fn contents(section: &(impl Section + Encode)) -> Vec<u8> {
+fn contents(section: &impl Section) -> Vec<u8> {
     debug_assert!(section.id() != SectionId::Custom as u8, "only known sections are written anew");
     let mut with_length = Vec::new();
     section.encode(&mut with_length);

@@ -148,7 +148,8 @@ fn a_module_of_which_more_can_change_is_not_used_again_and_means_the_same() {
             (call $is (ref.is_null (global.get $g)) (i32.const 1))
             (global.set $g (ref.func $f)))"#,
         // A name of ours.
-        r#"(memory (export "memory") 1) (global (export "lunatic:variable:0") (mut i32) (i32.const 0))
+        r#"(memory (export "memory") 1)
+        (global (export "lunatic:variable:0") (mut i32) (i32.const 0))
         (func (export "_start"))"#,
     ];
     for part in parts {
