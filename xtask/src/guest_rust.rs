@@ -48,7 +48,8 @@ fn cargo() -> Command {
     guest_cargo(&root().join("guest/rust"))
 }
 
-fn example(name: &str) -> PathBuf {
+/// The module of an example of the library, once it is built.
+pub fn example(name: &str) -> PathBuf {
     guests_dir().join(WASM_TARGET).join("release/examples").join(format!("{name}.wasm"))
 }
 
