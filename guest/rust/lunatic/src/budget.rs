@@ -12,7 +12,7 @@ use crate::abi;
 use crate::config::Config;
 use crate::pid::Pid;
 
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 const MEMORY: usize = 0;
 const CPU_TIME: usize = 1;
@@ -22,6 +22,7 @@ const LIFETIME: usize = 4;
 const MESSAGES_OUT: usize = 5;
 const MESSAGES_IN: usize = 6;
 const NETWORK_BYTES: usize = 7;
+const DESCRIPTORS: usize = 8;
 
 const REFUSE: u32 = 0;
 const WAIT: u32 = 1;
@@ -121,6 +122,11 @@ impl Budget {
     /// Bytes sent and received on the network, all in all. More are refused.
     pub const fn network_bytes(bytes: u64) -> Budget {
         Budget { kind: NETWORK_BYTES, amount: bytes, policy: REFUSE }
+    }
+
+    /// Sockets, files and databases that are open, wherever they were sent. More are refused.
+    pub const fn descriptors(count: u64) -> Budget {
+        Budget { kind: DESCRIPTORS, amount: count, policy: REFUSE }
     }
 
     /// Ends the process where it would be refused more. Makes no difference to others.
@@ -273,6 +279,11 @@ impl Account {
     pub fn network_bytes(&self) -> Used {
         self.entries[NETWORK_BYTES]
     }
+
+    /// Sockets, files and databases that are open.
+    pub fn descriptors(&self) -> Used {
+        self.entries[DESCRIPTORS]
+    }
 }
 
 /// An account cannot be read.
@@ -364,6 +375,7 @@ mod tests {
             (Budget::messages_out(1), &[WAIT]),
             (Budget::messages_in(1), &[WAIT]),
             (Budget::network_bytes(1), &[REFUSE, END]),
+            (Budget::descriptors(1), &[REFUSE, END]),
         ];
         for (kind, (budget, allowed)) in all.into_iter().enumerate() {
             assert_eq!(budget.kind, kind);
