@@ -166,7 +166,7 @@ bool lunatic_config_deny(int64_t config, const char *right);
 /* Kinds of budgets; abi/budgets.md says what each is counted in. */
 enum {
     LUNATIC_MEMORY, LUNATIC_CPU_TIME, LUNATIC_CPU_RATE, LUNATIC_CHILDREN, LUNATIC_LIFETIME,
-    LUNATIC_MESSAGES_OUT, LUNATIC_MESSAGES_IN, LUNATIC_NETWORK_BYTES
+    LUNATIC_MESSAGES_OUT, LUNATIC_MESSAGES_IN, LUNATIC_NETWORK_BYTES, LUNATIC_DESCRIPTORS
 };
 
 /* What happens at the limit. */

@@ -29,6 +29,7 @@ mod examples_log;
 mod examples_network;
 mod examples_web;
 mod guest_rust;
+mod guest_rust_examples;
 mod guests;
 mod guide;
 mod guide_erlang;

@@ -93,7 +93,7 @@ pub struct Denied {
     pub entry: String,
     /// The kind of right.
     pub right: &'static str,
-    /// What would have allowed it.
+    /// What would have allowed it; empty for addresses that are not told apart.
     pub grant: String,
     /// What it tried first.
     pub tried: String,
@@ -116,17 +116,26 @@ impl Denied {
                     flags.join(" ")
                 )
             }
-            Some(count) => format!(
-                "process {pid} (entry {entry}) was denied `{}` {} times\n",
+            Some(count) if grant.is_empty() => format!(
+                "process {pid} (entry {entry}) was denied `{}` for other addresses, {}\n",
                 self.right,
-                grouped(count)
+                times(count)
             ),
+            Some(count) => {
+                format!("process {pid} (entry {entry}) was denied `{grant}` {}\n", times(count))
+            }
         }
     }
 
     fn kind(&self) -> String {
-        format!("`{}` (entry {})", self.right, printable(&self.entry))
+        let of = if self.grant.is_empty() { self.right } else { &self.grant };
+        format!("`{}` (entry {})", printable(of), printable(&self.entry))
     }
+}
+
+fn times(count: u64) -> String {
+    let noun = if count == 1 { "time" } else { "times" };
+    format!("{} {noun}", grouped(count))
 }
 
 /// Adds a backtrace to a text, bounded, or nothing where there is none.

@@ -120,3 +120,27 @@ fn numbers_are_grouped_by_thousands() {
         assert_eq!(grouped(number), text);
     }
 }
+
+#[test]
+fn a_denial_says_what_was_tried_and_at_the_end_how_often_for_what() {
+    let denied = Denied {
+        pid: "<0.2>".into(),
+        entry: "plugin".into(),
+        right: "connect",
+        grant: "connect:tcp:192.0.2.1:80".into(),
+        tried: "connect tcp 192.0.2.1:80".into(),
+        in_all: None,
+    };
+    let first = "process <0.2> (entry plugin) was denied: connect tcp 192.0.2.1:80; it lacks \
+        `connect:tcp:192.0.2.1:80` (grant it by --allow 'connect:tcp:192.0.2.1:80', or \
+        config_allow where it is spawned)\n";
+    assert_eq!(denied.text(), first);
+    let ended = Denied { in_all: Some(1000), ..denied.clone() };
+    let last = "process <0.2> (entry plugin) was denied `connect:tcp:192.0.2.1:80` 1,000 times\n";
+    assert_eq!(ended.text(), last);
+    let others = Denied { grant: String::new(), in_all: Some(1), ..denied.clone() };
+    let text = "process <0.2> (entry plugin) was denied `connect` for other addresses, 1 time\n";
+    assert_eq!(others.text(), text);
+    let elsewhere = Denied { grant: "connect:tcp:192.0.2.2:80".into(), ..denied.clone() };
+    assert_ne!(elsewhere.kind(), denied.kind(), "a storm of one does not hide the other");
+}

@@ -11,6 +11,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lunatic_node::OpenDescriptor;
 use lunatic_sqlite::{Connection, Directory, Error, Owner, Stopper};
 use lunatic_wasi::provider::fs::HostDirectory;
 use lunatic_wasi::{Access, WasiConfig};
@@ -61,7 +62,7 @@ impl Databases {
 
     /// The connection, or a trap.
     pub(crate) fn connection(&mut self, id: i64) -> Result<&mut Connection> {
-        self.connections.get_mut(id, CONNECTION)?.0.as_mut().ok_or_else(lost)
+        self.connections.get_mut(id, CONNECTION)?.connection().ok_or_else(lost)
     }
 
     /// The connection of a statement, and the statement's number there, or a trap.
@@ -85,24 +86,34 @@ fn directories(wasi: &WasiConfig) -> Vec<Directory> {
 }
 
 /// A connection that no thread uses. `None` while a call has it.
-pub(crate) struct Resting(Option<Connection>);
+pub(crate) struct Resting(Option<Open>);
+
+/// A connection, and its place in the budgets until it is closed.
+struct Open {
+    connection: Connection,
+    _place: OpenDescriptor,
+}
 
 impl Drop for Resting {
     fn drop(&mut self) {
-        let Some(connection) = self.0.take() else { return };
+        let Some(open) = self.0.take() else { return };
         match Handle::try_current() {
             // If the node is stopping, this closes it on the spot.
-            Ok(io) => drop(io.spawn_blocking(move || drop(connection))),
-            Err(_) => drop(connection),
+            Ok(io) => drop(io.spawn_blocking(move || drop(open))),
+            Err(_) => drop(open),
         }
     }
 }
 
 impl Resting {
+    fn connection(&mut self) -> Option<&mut Connection> {
+        self.0.as_mut().map(|open| &mut open.connection)
+    }
+
     /// Closes the connection, and waits until that is done.
     pub(crate) async fn close(mut self) -> Result<()> {
         match self.0.take() {
-            Some(connection) => spawn_blocking(move || drop(connection)).await.map_err(ended),
+            Some(open) => spawn_blocking(move || drop(open)).await.map_err(ended),
             None => Ok(()),
         }
     }
@@ -135,6 +146,7 @@ fn ended(error: JoinError) -> wasmtime::Error {
 pub(crate) async fn open(
     caller: &mut Caller<'_, State>,
     path: Arc<str>,
+    place: OpenDescriptor,
 ) -> Result<Result<Resting, Error>> {
     let state = caller.data_mut();
     let config = state.config.clone();
@@ -142,7 +154,8 @@ pub(crate) async fn open(
     let permit = QUERIES.acquire().await?;
     let open = move || {
         let _permit = permit;
-        Connection::open(&owner, &path).map(|connection| Resting(Some(connection)))
+        let connection = Connection::open(&owner, &path)?;
+        Ok(Resting(Some(Open { connection, _place: place })))
     };
     spawn_blocking(open).await.map_err(ended)
 }
@@ -158,7 +171,7 @@ pub(crate) async fn work<T: Send + 'static>(
     let process = caller.data().process.clone();
     let place = caller.data_mut().tables().databases().connections.get_mut(id, CONNECTION)?;
     let mut resting = Resting(place.0.take());
-    let timeout = resting.0.as_ref().ok_or_else(lost)?.busy_timeout();
+    let timeout = resting.connection().ok_or_else(lost)?.busy_timeout();
     let (began, mut pauses, mut pause) = (Instant::now(), PAUSES_MS.iter(), Duration::ZERO);
     let result = loop {
         let left = timeout.saturating_sub(began.elapsed());
@@ -190,11 +203,11 @@ async fn lend<T: Send + 'static>(
     mut resting: Resting,
     job: impl FnOnce(&mut Connection) -> T + Send + 'static,
 ) -> Result<(Resting, T)> {
-    let mut stop = StopOnDrop(resting.0.as_ref().map(Connection::stopper));
+    let mut stop = StopOnDrop(resting.connection().map(|connection| connection.stopper()));
     let permit = QUERIES.acquire().await?;
     let thread = spawn_blocking(move || {
         let _permit = permit;
-        let result = resting.0.as_mut().map(job);
+        let result = resting.connection().map(job);
         (resting, result)
     });
     let (resting, result) = thread.await.map_err(ended)?;

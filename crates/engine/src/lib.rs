@@ -53,4 +53,4 @@ pub use lunatic_model::{
     GrantError, Limits, LinkOutcome, NetworkRights, NetworkRule, NodeLimits, Permit, Pid, Reach,
     Right, Rights, Trap,
 };
-pub use lunatic_node::{Denial, Environment, ExitReport, Observer};
+pub use lunatic_node::{DENIED_ADDRESSES_MAX, Denial, Environment, ExitReport, Observer};

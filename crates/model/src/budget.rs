@@ -34,6 +34,8 @@ pub enum Budgeted {
     MessagesIn = 6,
     /// Bytes sent and received on the network, all in all.
     Network = 7,
+    /// Sockets, files and databases that are open.
+    Descriptors = 8,
 }
 
 /// What happens at the limit.
@@ -48,7 +50,7 @@ pub enum Policy {
 }
 
 /// The number of kinds.
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 
 impl Budgeted {
     /// All kinds, in the order of their numbers.
@@ -61,6 +63,7 @@ impl Budgeted {
         Budgeted::MessagesOut,
         Budgeted::MessagesIn,
         Budgeted::Network,
+        Budgeted::Descriptors,
     ];
 
     /// The kind with this number, if there is one.
@@ -79,6 +82,7 @@ impl Budgeted {
             (Scope::Process, Budgeted::MessagesOut) => "messages_out_max",
             (Scope::Process, Budgeted::MessagesIn) => "messages_in_max",
             (Scope::Process, Budgeted::Network) => "network_bytes_max",
+            (Scope::Process, Budgeted::Descriptors) => "descriptors_max",
             (Scope::Subtree, Budgeted::Memory) => "tree_total_memory_max",
             (Scope::Subtree, Budgeted::CpuTime) => "tree_cpu_time_max",
             (Scope::Subtree, Budgeted::CpuRate) => "tree_cpu_rate_max",
@@ -87,6 +91,7 @@ impl Budgeted {
             (Scope::Subtree, Budgeted::MessagesOut) => "tree_messages_out_max",
             (Scope::Subtree, Budgeted::MessagesIn) => "tree_messages_in_max",
             (Scope::Subtree, Budgeted::Network) => "tree_network_bytes_max",
+            (Scope::Subtree, Budgeted::Descriptors) => "tree_descriptors_max",
         }
     }
 
@@ -100,7 +105,9 @@ impl Budgeted {
     /// What happens at the limit unless something else is asked for.
     pub fn usual_policy(self) -> Policy {
         match self {
-            Budgeted::Memory | Budgeted::Children | Budgeted::Network => Policy::Error,
+            Budgeted::Memory | Budgeted::Children | Budgeted::Network | Budgeted::Descriptors => {
+                Policy::Error
+            }
             Budgeted::CpuRate | Budgeted::MessagesOut | Budgeted::MessagesIn => Policy::Wait,
             Budgeted::CpuTime | Budgeted::Lifetime => Policy::End,
         }

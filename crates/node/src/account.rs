@@ -30,8 +30,8 @@ use crate::scheduler::PULSE;
 use crate::timers::Timers;
 use flow::Flow;
 
-pub use holding::Charged;
 pub(crate) use holding::Membership;
+pub use holding::{Charged, OpenDescriptor};
 
 /// Accounts above one process: whoever nests subtrees without end would make each step dear.
 const CHAIN_MAX: usize = 16;
@@ -68,6 +68,8 @@ pub struct AccountUsage {
     pub received: u64,
     /// Bytes sent and received on the network so far.
     pub network: u64,
+    /// Sockets, files and databases that are open.
+    pub descriptors: u64,
     /// Time since the account was opened.
     pub age: Duration,
     /// What there may be.
@@ -89,6 +91,7 @@ pub struct Account {
     cpu: AtomicU64,
     held: AtomicU64,
     children: AtomicU64,
+    descriptors: AtomicU64,
     /// What of `memory` lies in the mailbox of the process.
     mailbox: AtomicU64,
     left: AtomicBool,
@@ -163,6 +166,7 @@ impl Account {
             cpu: AtomicU64::new(0),
             held: AtomicU64::new(0),
             children: AtomicU64::new(0),
+            descriptors: AtomicU64::new(0),
             mailbox: AtomicU64::new(0),
             left: AtomicBool::new(false),
             rate: Mutex::new(Rate {
@@ -200,6 +204,7 @@ impl Account {
             sent: load(&self.flow.sent),
             received: load(&self.flow.received),
             network: load(&self.flow.network),
+            descriptors: load(&self.descriptors),
             age: Duration::from_nanos(self.timers.now().saturating_sub(self.opened)),
             budget: self.budget,
         }
@@ -214,6 +219,7 @@ impl Account {
         match counter {
             Counter::Memory => (&self.memory, Budgeted::Memory),
             Counter::Children => (&self.children, Budgeted::Children),
+            Counter::Descriptors => (&self.descriptors, Budgeted::Descriptors),
         }
     }
 
@@ -394,6 +400,7 @@ impl Account {
 enum Counter {
     Memory,
     Children,
+    Descriptors,
 }
 
 /// The deadline of a line: so many go on as what is in the bucket lasts for.

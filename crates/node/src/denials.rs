@@ -1,15 +1,19 @@
 //! What processes were denied. All denials of the runtime come to [`Process::deny`].
 //!
 //! For each process and right the first denial is told to the observer at once, and how many there
-//! were when the process ends. What is kept is bounded by the number of rights, and a denial that
-//! is known costs a count.
+//! were when the process ends; of addresses each, up to [`DENIED_ADDRESSES_MAX`]. So what is kept
+//! is bounded, and a denial that is known costs a count.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use lunatic_model::Pid;
+use lunatic_model::{Pid, Protocol};
 
 use crate::lock;
 use crate::process::Process;
+
+/// Addresses that are told apart for each right of a process. What it tries beyond is counted.
+pub const DENIED_ADDRESSES_MAX: usize = 16;
 
 /// One right that a process lacked, as an observer hears of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,9 +24,10 @@ pub struct Denial {
     pub entry: Arc<str>,
     /// The kind of right, such as `connect`.
     pub right: &'static str,
-    /// What would have allowed the first call, as it is written in `--allow` and policies.
+    /// What would have allowed it, as it is written in `--allow` and policies. Empty for all
+    /// addresses beyond those that are told apart.
     pub grant: String,
-    /// What was tried first.
+    /// What was tried first; empty where the grant is.
     pub tried: String,
     /// How often so far.
     pub count: u64,
@@ -36,10 +41,21 @@ pub(crate) struct Denials(Mutex<Vec<Counted>>);
 
 struct Counted {
     right: &'static str,
+    subject: Subject,
     grant: String,
     tried: String,
     text: Arc<str>,
     count: u64,
+}
+
+/// What a right was lacked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// For whatever it is that the right allows.
+    Any,
+    Address(Protocol, SocketAddr),
+    /// For addresses beyond those that are told apart.
+    Others,
 }
 
 impl Process {
@@ -48,19 +64,56 @@ impl Process {
     /// of an error for the guest, which speaks of the first denial.
     #[cold]
     pub fn deny(&self, right: &'static str, first: impl FnOnce() -> (String, String)) -> Arc<str> {
+        self.deny_subject(right, Subject::Any, first)
+    }
+
+    /// The same for a right to an address, of which each is told apart, up to a limit.
+    #[cold]
+    pub fn deny_address(
+        &self,
+        right: &'static str,
+        (protocol, address): (Protocol, SocketAddr),
+        first: impl FnOnce() -> (String, String),
+    ) {
+        // Flow and scope of IPv6 are no part of what is granted.
+        let address = SocketAddr::new(address.ip(), address.port());
+        self.deny_subject(right, Subject::Address(protocol, address), first);
+    }
+
+    fn deny_subject(
+        &self,
+        right: &'static str,
+        mut subject: Subject,
+        first: impl FnOnce() -> (String, String),
+    ) -> Arc<str> {
         let denials = self.denials.get_or_init(Box::default);
         let mut counted = lock(&denials.0);
-        if let Some(known) = counted.iter_mut().find(|known| known.right == right) {
+        let of_right = counted.iter().filter(|known| known.right == right);
+        let (mut known, mut addresses) = (false, 0);
+        for one in of_right {
+            known |= one.subject == subject;
+            addresses += usize::from(matches!(one.subject, Subject::Address(..)));
+        }
+        if !known && subject != Subject::Any && addresses >= DENIED_ADDRESSES_MAX {
+            subject = Subject::Others;
+        }
+        let same = |known: &&mut Counted| known.right == right && known.subject == subject;
+        if let Some(known) = counted.iter_mut().find(same) {
             known.count = known.count.saturating_add(1);
             return known.text.clone();
         }
-        let (grant, tried) = first();
+        let (grant, tried) = match subject {
+            Subject::Any | Subject::Address(..) => first(),
+            Subject::Others => Default::default(),
+        };
         let text: Arc<str> = missing(&grant).into();
-        let new = Counted { right, grant, tried, text: text.clone(), count: 1 };
-        let told = self.denial(&new, false);
+        let new = Counted { right, subject, grant, tried, text: text.clone(), count: 1 };
+        let told = (subject != Subject::Others).then(|| self.denial(&new, false));
         counted.push(new);
         drop(counted);
-        self.environment().node().tell_denied(&told);
+        if let Some(told) = told {
+            self.environment().node().tell_denied(&told);
+        }
         text
     }
 
@@ -76,11 +129,12 @@ impl Process {
         }
     }
 
-    /// Tells how many there were of those that came more than once.
+    /// Tells how many there were of those that came more than once, or that were not told at all.
     pub(crate) fn tell_denials(&self) {
         let Some(denials) = self.denials.get() else { return };
         let counted = std::mem::take(&mut *lock(&denials.0));
-        for known in counted.iter().filter(|known| known.count > 1) {
+        let untold = |known: &&Counted| known.count > 1 || known.subject == Subject::Others;
+        for known in counted.iter().filter(untold) {
             self.environment().node().tell_denied(&self.denial(known, true));
         }
     }

@@ -28,10 +28,10 @@ mod scheduler;
 mod send;
 mod timers;
 
-pub use account::{Account, AccountUsage, Charged, OverBudget};
+pub use account::{Account, AccountUsage, Charged, OpenDescriptor, OverBudget};
 pub use ask::Unanswered;
 pub use deadline::Destination;
-pub use denials::{Denial, missing};
+pub use denials::{DENIED_ADDRESSES_MAX, Denial, missing};
 pub use environment::{Bonds, Environment, SpawnError, Terms};
 pub use exit::{ExitReport, Observer};
 pub use figures::{Ends, Figures, Mailboxes};

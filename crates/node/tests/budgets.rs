@@ -12,7 +12,9 @@ use lunatic_model::{
     Budget, Budgeted, Budgets, ExitReason, Filter, Limits, MESSAGE_OVERHEAD_BYTES, Policy, Reach,
     Tag,
 };
-use lunatic_node::{Account, Bonds, Destination, Environment, Process, SpawnError, Terms};
+use lunatic_node::{
+    Account, Bonds, Destination, Environment, OpenDescriptor, Process, SpawnError, Terms,
+};
 
 fn budget(kind: Budgeted, amount: u64, policy: Policy) -> Budget {
     let mut budget = Budget::default();
@@ -395,4 +397,31 @@ fn bytes_on_the_network_count_in_the_whole_chain_until_none_are_left() {
         assert_eq!((over.limit, over.ends), ("tree_network_bytes_max", false));
     }
     assert_eq!(subtree(&tenant).usage().network, 120);
+}
+
+#[test]
+fn what_is_open_counts_for_who_opened_it_and_above_also_after_its_end() {
+    run(1, |root| async move {
+        let environment = root.environment().clone();
+        let tenant =
+            spawn(&environment, Some(&root), &of_subtree(Budgeted::Descriptors, 2), |_| pending());
+        let child =
+            spawn(&environment, Some(&tenant), &of_process(Budgeted::Descriptors, 1), |_| {
+                pending()
+            });
+        let one = OpenDescriptor::new(child.account()).expect("there is room");
+        let over = OpenDescriptor::new(child.account()).err().expect("it has one");
+        assert_eq!((over.limit, over.ends), ("descriptors_max", false));
+        let _two = OpenDescriptor::new(tenant.account()).expect("there is room");
+        let over = OpenDescriptor::new(tenant.account()).err().expect("there are two");
+        assert_eq!((over.limit, over.ends), ("tree_descriptors_max", false));
+        let used = |account: &Arc<Account>| account.usage().descriptors;
+        // What was refused above is counted nowhere.
+        assert_eq!((used(account(&child)), used(account(&tenant))), (1, 1));
+        child.kill();
+        child.join().await;
+        assert_eq!(used(subtree(&tenant)), 2);
+        drop(one);
+        assert_eq!(used(subtree(&tenant)), 1);
+    });
 }

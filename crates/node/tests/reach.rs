@@ -3,15 +3,17 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use common::{GO, node, spawn_waiting};
 use lunatic_model::{
-    AliasMode, Budgets, Deed, ExitReason, Filter, Limits, Message, MonitorOptions, Pid, Reach,
+    AliasMode, Budgets, Deed, ExitReason, Filter, Limits, Message, MonitorOptions, Pid, Protocol,
+    Reach,
 };
 use lunatic_node::{
-    Bonds, Denial, Destination, Environment, ExitReport, Handed, Node, NodeOptions, Observer,
-    Process, SpawnError, Terms,
+    Bonds, DENIED_ADDRESSES_MAX, Denial, Destination, Environment, ExitReport, Handed, Node,
+    NodeOptions, Observer, Process, SpawnError, Terms,
 };
 
 fn child(environment: &Arc<Environment>, parent: &Process, reach: Reach) -> Arc<Process> {
@@ -199,4 +201,40 @@ fn denials_are_told_once_for_each_right_and_counted_at_the_end() {
     let told = log.0.lock().expect("no panic");
     let told: Vec<_> = told.iter().map(|d| (d.grant.as_str(), d.count, d.ended)).collect();
     assert_eq!(told, [("send:tree", 1, false), ("exit:tree", 1, false), ("send:tree", 1000, true)]);
+}
+
+#[test]
+fn denied_addresses_are_told_apart_up_to_a_limit_and_the_others_are_counted() {
+    let log = Arc::new(Log::default());
+    let observer = Some(log.clone() as Arc<dyn Observer>);
+    let options = NodeOptions { workers: Some(1), observer, ..NodeOptions::default() };
+    let node = Node::start(options).expect("the machine has threads to spare");
+    let environment = node.environment(1);
+    let process = spawn_waiting(&environment, ExitReason::Normal);
+    let deny = |right: &'static str, protocol: Protocol, port: usize| {
+        let address = SocketAddr::from(([192, 0, 2, 1], u16::try_from(port).expect("a port")));
+        process.deny_address(right, (protocol, address), || {
+            (format!("{right}:{protocol}:{port}"), String::new())
+        });
+    };
+    for _ in 0..2 {
+        (0..DENIED_ADDRESSES_MAX).for_each(|port| deny("connect", Protocol::Tcp, port));
+    }
+    // One more, one that differs by its protocol alone, and another right.
+    deny("connect", Protocol::Tcp, DENIED_ADDRESSES_MAX);
+    deny("connect", Protocol::Udp, 0);
+    deny("bind", Protocol::Udp, 0);
+    deny("connect", Protocol::Tcp, 3);
+    end(&process);
+    let told = log.0.lock().expect("no panic");
+    let told: Vec<_> = told.iter().map(|d| (d.right, &*d.grant, d.count, d.ended)).collect();
+    let grants: Vec<_> =
+        (0..DENIED_ADDRESSES_MAX).map(|port| format!("connect:tcp:{port}")).collect();
+    let mut expected: Vec<_> = grants.iter().map(|g| ("connect", &**g, 1, false)).collect();
+    expected.push(("bind", "bind:udp:0", 1, false));
+    for (port, grant) in grants.iter().enumerate() {
+        expected.push(("connect", grant, if port == 3 { 3 } else { 2 }, true));
+    }
+    expected.push(("connect", "", 2, true));
+    assert_eq!(told, expected);
 }

@@ -4,6 +4,8 @@
 //! the end of the process) is a [`Failure`]. Inside this crate both travel as [`Stop`], so that
 //! `?` serves for each, and [`answer`] parts them again at the rim.
 
+use std::any::Any;
+
 use crate::errno::Errno;
 use crate::table::Wasi;
 
@@ -17,6 +19,25 @@ pub trait Guest: Send {
 
     /// This process's WASI state, built on first use.
     fn wasi(&mut self) -> &mut Wasi;
+
+    /// A place for one more file or directory that the guest opens; `None` where nobody counts. It
+    /// is dropped with the descriptor.
+    ///
+    /// # Errors
+    /// Nothing more may be open; nothing is opened then.
+    fn place(&mut self) -> Result<Option<Place>, NoPlace>;
+}
+
+/// What counts an open descriptor, until it is dropped.
+pub type Place = Box<dyn Any + Send + Sync>;
+
+/// No more may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// The guest is told, by [`Errno::Mfile`].
+    Refused,
+    /// The guest ends for it, with the name of this limit.
+    Ends(&'static str),
 }
 
 /// The guest broke the contract of the ABI: the engine traps.
@@ -50,6 +71,8 @@ pub enum Failure {
     Fault(Fault),
     /// `proc_exit` with this code: the engine ends the process.
     Exit(i32),
+    /// The engine ends the process, with the name of this limit.
+    Limit(&'static str),
 }
 
 impl From<Fault> for Failure {
@@ -77,6 +100,15 @@ impl From<Errno> for Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Stop::Failure(Failure::Fault(fault))
+    }
+}
+
+impl From<NoPlace> for Stop {
+    fn from(full: NoPlace) -> Self {
+        match full {
+            NoPlace::Refused => Stop::Errno(Errno::Mfile),
+            NoPlace::Ends(limit) => Stop::Failure(Failure::Limit(limit)),
+        }
     }
 }
 

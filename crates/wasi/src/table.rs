@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::config::{Access, ConfigError, WasiConfig};
 use crate::errno::Errno;
+use crate::guest::Place;
 use crate::provider::{Directory, ENTRY_BYTES, Entry, File, Input, Output, StreamKind};
 use crate::replace::Replacement;
 use crate::types::{FdFlags, FileType, Rights};
@@ -31,6 +32,8 @@ pub(crate) struct Descriptor {
     pub(crate) inheriting: Rights,
     pub(crate) flags: FdFlags,
     pub(crate) access: Access,
+    /// Counts it, where the process opened it itself and somebody counts.
+    pub(crate) _place: Option<Place>,
 }
 
 /// What a descriptor stands for.
@@ -89,6 +92,7 @@ impl Wasi {
                 inheriting: Rights::DIRECTORY | Rights::FILE,
                 flags: FdFlags::default(),
                 access: preopen.access(),
+                _place: None,
             }));
         }
         let first_free = slots.len();
@@ -278,6 +282,7 @@ impl Descriptor {
             inheriting: Rights::default(),
             flags,
             access: Access::FULL,
+            _place: None,
         }
     }
 

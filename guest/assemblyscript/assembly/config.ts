@@ -28,6 +28,8 @@ export enum Budget {
   MessagesIn,
   /** Bytes, both ways. */
   Network,
+  /** Sockets, files and databases that are open. */
+  Descriptors,
 }
 
 /** What happens at a budget's end. */
@@ -35,7 +37,7 @@ export enum Policy { Error, Wait, End }
 
 const CONNECT: i32 = 0;
 const BIND: i32 = 1;
-const KINDS: i32 = 8;
+const KINDS: i32 = 9;
 
 /**
  * What a child may do. It never gets more than its parent has. What cannot be done is kept in

@@ -78,11 +78,14 @@ function budgetsAreKept(): void {
   const config = Config.empty().budget(Scope.Process, Budget.CpuTime, 20, Policy.End);
   const reason = reasonOf(config, 0);
   assert(reason.kind == ReasonKind.Limit && reason.text == "cpu_time_max", reason.toString());
-  const counted = Config.empty().budget(Scope.Process, Budget.Network, 5000, Policy.Error);
+  const counted = Config.empty()
+    .budget(Scope.Process, Budget.Network, 5000, Policy.Error)
+    .budget(Scope.Process, Budget.Descriptors, 3, Policy.End);
   const options = new SpawnOptions().configured(counted);
   const pid = trySpawn<i32, i32>(child, 0, options).value.pid;
   const account = Account.of(pid, Scope.Process).value;
   assert(account.used(Budget.Network) == 0 && account.limit(Budget.Network) == 5000);
+  assert(account.used(Budget.Descriptors) == 0 && account.limit(Budget.Descriptors) == 3);
   assert(account.limit(Budget.CpuTime) == u64.MAX_VALUE);
   pid.exit(ExitReason.kill());
   pid.isAlive();

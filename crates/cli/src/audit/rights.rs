@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lunatic_engine::{Call, Denial, Listener, Use};
+use lunatic_engine::{Call, DENIED_ADDRESSES_MAX, Denial, Listener, Use};
 
 use crate::guest::Preopen;
 use crate::report::{grouped, printable};
@@ -20,6 +20,8 @@ pub struct Recorder(Mutex<Record>);
 struct Record {
     rights: BTreeMap<String, Entry>,
     left_out: u64,
+    /// Denied calls of addresses that the node does not tell apart.
+    elsewhere: u64,
 }
 
 /// What became of one right.
@@ -38,6 +40,10 @@ impl Recorder {
 
     /// A process was denied something; `denial` may stand for several times.
     pub fn denied(&self, denial: &Denial) {
+        if denial.grant.is_empty() {
+            self.lock().elsewhere += denial.count;
+            return;
+        }
         // The first one was told when it happened.
         let times = if denial.ended { denial.count.saturating_sub(1) } else { 1 };
         for grant in denial.grant.split(' ') {
@@ -109,6 +115,14 @@ impl Record {
         if self.left_out > 0 {
             let times = grouped(self.left_out);
             let _ = writeln!(text, "{begin}and others, {times} times; only {RIGHTS_MAX} are kept");
+        }
+        if self.elsewhere > 0 {
+            let calls = grouped(self.elsewhere);
+            let _ = writeln!(
+                text,
+                "{begin}and denied addresses beyond the first {DENIED_ADDRESSES_MAX} of a process \
+                 and right: {calls} calls"
+            );
         }
     }
 }
@@ -191,6 +205,25 @@ mod tests {
             "  \"stdout\", # fd_write",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn denied_addresses_that_nobody_tells_apart_are_counted() {
+        let recorder = recorder();
+        let beyond = Denial {
+            pid: PID,
+            entry: "_start".into(),
+            right: "connect",
+            grant: String::new(),
+            tried: String::new(),
+            count: 31,
+            ended: true,
+        };
+        recorder.denied(&beyond);
+        let told = "and denied addresses beyond the first 16 of a process and right: 31 calls\n";
+        assert!(recorder.table().ends_with(told), "{}", recorder.table());
+        let policy = recorder.policy("a.wasm", &[]);
+        assert!(policy.ends_with(&format!("# {told}")), "{policy}");
     }
 
     #[test]

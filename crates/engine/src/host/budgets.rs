@@ -113,6 +113,7 @@ fn used(usage: &AccountUsage, kind: Budgeted) -> u64 {
         Budgeted::MessagesOut => usage.sent,
         Budgeted::MessagesIn => usage.received,
         Budgeted::Network => usage.network,
+        Budgeted::Descriptors => usage.descriptors,
         Budgeted::Lifetime => u64::try_from(usage.age.as_millis()).unwrap_or(Budget::UNBOUNDED),
     }
 }

@@ -36,10 +36,12 @@ mod wasi_config;
 
 use std::sync::Arc;
 
+use lunatic_node::{OpenDescriptor, OverBudget};
 use wasmtime::{Caller, Engine, Linker, Result};
 
 pub(crate) use wasi_config::containing;
 
+use crate::exit::HostExit;
 use crate::memory;
 use crate::state::State;
 
@@ -90,6 +92,15 @@ fn fail(caller: &mut Caller<'_, State>, text: impl Into<Arc<str>>, pointer: i32)
     let id = caller.data_mut().add_error(text)?;
     memory::write_u64(caller, pointer, id)?;
     Ok(1)
+}
+
+/// A place in the budgets for something that the process is about to open. If they have none, the
+/// error for the guest, or the end of the process.
+fn free_place(state: &State) -> Result<std::result::Result<OpenDescriptor, OverBudget>> {
+    match OpenDescriptor::new(state.process.account()) {
+        Err(over) if over.ends => Err(HostExit::limit(over.limit)),
+        place => Ok(place),
+    }
 }
 
 /// A timeout of the ABI: milliseconds, or none.

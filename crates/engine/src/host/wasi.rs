@@ -4,7 +4,8 @@
 //! `proc_exit` ends the process.
 
 use lunatic_model::{ExitReason, Rights};
-use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, Wasi, call};
+use lunatic_node::OpenDescriptor;
+use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, NoPlace, Place, Wasi, call};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
 
 use crate::exit::HostExit;
@@ -31,6 +32,15 @@ impl Guest for Host<'_, '_> {
 
     fn wasi(&mut self) -> &mut Wasi {
         self.0.data_mut().wasi()
+    }
+
+    fn place(&mut self) -> Result<Option<Place>, NoPlace> {
+        let account = self.0.data().process.account();
+        match OpenDescriptor::new(account) {
+            Ok(place) => Ok(account.map(|_| Box::new(place) as Place)),
+            Err(over) if over.ends => Err(NoPlace::Ends(over.limit)),
+            Err(_) => Err(NoPlace::Refused),
+        }
     }
 }
 
@@ -118,6 +128,7 @@ fn error(failure: Failure) -> wasmtime::Error {
         Failure::Fault(fault) => fault.into(),
         Failure::Exit(0) => HostExit::error(ExitReason::Normal),
         Failure::Exit(code) => HostExit::error(ExitReason::Exit(code)),
+        Failure::Limit(limit) => HostExit::limit(limit),
     }
 }
 

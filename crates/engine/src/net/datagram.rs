@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use lunatic_node::OpenDescriptor;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::Mutex;
@@ -14,11 +15,13 @@ pub(crate) struct DatagramSocket {
     pub(crate) socket: UdpSocket,
     pub(crate) receiving: Mutex<()>,
     pub(crate) receive_timeout: Timeout,
+    _place: OpenDescriptor,
 }
 
 impl DatagramSocket {
-    pub(crate) fn new(socket: UdpSocket) -> DatagramSocket {
-        DatagramSocket { socket, receiving: Mutex::default(), receive_timeout: Timeout::default() }
+    pub(crate) fn new(socket: UdpSocket, place: OpenDescriptor) -> DatagramSocket {
+        let receive_timeout = Timeout::default();
+        DatagramSocket { socket, receiving: Mutex::default(), receive_timeout, _place: place }
     }
 
     fn system(&self) -> SockRef<'_> {

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
+use lunatic_node::OpenDescriptor;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -15,9 +16,11 @@ use crate::net::{Socket, Timeout, retry};
 pub(crate) struct Listener {
     socket: Kind,
     pub(crate) accept_timeout: Timeout,
+    _place: OpenDescriptor,
 }
 
-enum Kind {
+/// What listens.
+pub(crate) enum Kind {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener),
@@ -26,20 +29,24 @@ enum Kind {
 /// A new connection, and the address of its other end if it has one.
 type Accepted = (Socket, Option<SocketAddr>);
 
-impl From<TcpListener> for Listener {
-    fn from(socket: TcpListener) -> Listener {
-        Listener { socket: Kind::Tcp(socket), accept_timeout: Timeout::default() }
+impl From<TcpListener> for Kind {
+    fn from(socket: TcpListener) -> Kind {
+        Kind::Tcp(socket)
     }
 }
 
 #[cfg(unix)]
-impl From<tokio::net::UnixListener> for Listener {
-    fn from(socket: tokio::net::UnixListener) -> Listener {
-        Listener { socket: Kind::Unix(socket), accept_timeout: Timeout::default() }
+impl From<tokio::net::UnixListener> for Kind {
+    fn from(socket: tokio::net::UnixListener) -> Kind {
+        Kind::Unix(socket)
     }
 }
 
 impl Listener {
+    pub(crate) fn new(socket: impl Into<Kind>, place: OpenDescriptor) -> Listener {
+        Listener { socket: socket.into(), accept_timeout: Timeout::default(), _place: place }
+    }
+
     /// The next connection. One that ended before anybody accepted it is passed over: nothing is
     /// wrong with the listener.
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {

@@ -7,6 +7,7 @@ mod imp {
     use std::io::{self, ErrorKind};
     use std::task::{Context, Poll, ready};
 
+    use lunatic_node::OpenDescriptor;
     use lunatic_wasi::provider::SocketPath;
     use rustix::net::RecvFlags;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -68,12 +69,12 @@ mod imp {
     }
 
     /// Makes a unix socket in the file system and listens there.
-    pub(crate) async fn listen(place: SocketPath) -> io::Result<Listener> {
+    pub(crate) async fn listen(way: SocketPath, place: OpenDescriptor) -> io::Result<Listener> {
         // A file is made, which may take a disk's time.
-        let bind = move || std::os::unix::net::UnixListener::bind(place.path());
+        let bind = move || std::os::unix::net::UnixListener::bind(way.path());
         let socket = tokio::task::spawn_blocking(bind).await.map_err(io::Error::other)??;
         socket.set_nonblocking(true)?;
-        UnixListener::from_std(socket).map(Listener::from)
+        Ok(Listener::new(UnixListener::from_std(socket)?, place))
     }
 
     /// Connects, or fails with `WouldBlock` when the listener has connections enough.
@@ -86,6 +87,7 @@ mod imp {
 mod imp {
     use std::io;
 
+    use lunatic_node::OpenDescriptor;
     use lunatic_wasi::provider::SocketPath;
 
     use crate::net::{Listener, Socket};
@@ -101,7 +103,7 @@ mod imp {
     pub(crate) fn raise_descriptor_limit() {}
 
     /// No directory gives out places for unix sockets here, so this is never reached.
-    pub(crate) async fn listen(_: SocketPath) -> io::Result<Listener> {
+    pub(crate) async fn listen(_: SocketPath, _: OpenDescriptor) -> io::Result<Listener> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

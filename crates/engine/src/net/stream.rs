@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use lunatic_node::OpenDescriptor;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -57,10 +58,11 @@ pub(crate) struct TcpConnection {
     keep_alive: Timeout,
     /// The address that the program connected to, where it was led elsewhere.
     shown_peer: Option<SocketAddr>,
+    _place: OpenDescriptor,
 }
 
 impl TcpConnection {
-    pub(crate) fn new(socket: impl Into<Socket>) -> TcpConnection {
+    pub(crate) fn new(socket: impl Into<Socket>, place: OpenDescriptor) -> TcpConnection {
         TcpConnection {
             socket: socket.into(),
             reading: Mutex::default(),
@@ -71,6 +73,7 @@ impl TcpConnection {
             peek_timeout: Timeout::default(),
             keep_alive: Timeout::default(),
             shown_peer: None,
+            _place: place,
         }
     }
 

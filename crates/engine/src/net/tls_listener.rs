@@ -2,7 +2,7 @@
 //!
 //! Handshakes run beside each other, so that one that fails or stalls keeps nobody else waiting.
 //! They go on only while somebody accepts, in the accepting process's turns, and end with the
-//! listener.
+//! listener. Each counts for the process that accepted at its begin.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use lunatic_node::{OpenDescriptor, OverBudget};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
@@ -31,6 +32,7 @@ pub(crate) struct TlsListener {
     pub(crate) socket: TcpListener,
     config: Arc<ServerConfig>,
     handshakes: Mutex<Handshakes>,
+    _place: OpenDescriptor,
 }
 
 struct Handshakes {
@@ -61,23 +63,33 @@ impl Future for Handshake {
 }
 
 impl TlsListener {
-    pub(crate) fn new(socket: TcpListener, config: Arc<ServerConfig>) -> TlsListener {
+    pub(crate) fn new(
+        socket: TcpListener,
+        config: Arc<ServerConfig>,
+        place: OpenDescriptor,
+    ) -> TlsListener {
         let running = FuturesUnordered::new();
         let handshakes = Mutex::new(Handshakes { running, left_at: Instant::now() });
-        TlsListener { socket, config, handshakes }
+        TlsListener { socket, config, handshakes, _place: place }
     }
 
     /// The next connection whose handshake is over; `deadline` makes the deadline of one that
-    /// begins. Handshakes that fail are none of the caller's business; only what the system says
-    /// of the listener itself is an error.
-    pub(crate) async fn accept(&self, deadline: impl Fn() -> Deadline) -> io::Result<Accepted> {
+    /// begins, `place` a place for its socket. Handshakes that fail are none of the caller's
+    /// business; only what the system says of the listener itself is an error, or that there is no
+    /// place (an [`OverBudget`]) and no handshake that may give one back.
+    pub(crate) async fn accept(
+        &self,
+        deadline: impl Fn() -> Deadline,
+        place: impl Fn() -> Result<OpenDescriptor, OverBudget>,
+    ) -> io::Result<Accepted> {
         let mut handshakes = self.handshakes.lock().await;
         if handshakes.left_at.elapsed() > LEFT_ALONE {
             let running = std::mem::take(&mut handshakes.running).into_iter();
             handshakes.running =
                 running.map(|handshake| Handshake { deadline: deadline(), ..handshake }).collect();
         }
-        let accepted = poll_fn(|cx| self.poll(cx, &mut handshakes.running, &deadline)).await;
+        let accepted =
+            poll_fn(|cx| self.poll(cx, &mut handshakes.running, &deadline, &place)).await;
         handshakes.left_at = Instant::now();
         accepted
     }
@@ -87,13 +99,21 @@ impl TlsListener {
         cx: &mut Context<'_>,
         running: &mut FuturesUnordered<Handshake>,
         deadline: &impl Fn() -> Deadline,
+        place: &impl Fn() -> Result<OpenDescriptor, OverBudget>,
     ) -> Poll<io::Result<Accepted>> {
         loop {
-            let mut failed = None;
+            let (mut failed, mut full) = (None, None);
             while failed.is_none() && running.len() < HANDSHAKES_MAX {
+                let place = match place() {
+                    Ok(place) => place,
+                    Err(over) => {
+                        full = Some(over);
+                        break;
+                    }
+                };
                 match self.socket.poll_accept(cx) {
                     Poll::Ready(Ok((socket, peer))) => {
-                        let work = Box::pin(handshake(socket, peer, self.config.clone()));
+                        let work = Box::pin(handshake(socket, peer, self.config.clone(), place));
                         running.push(Handshake { work, deadline: deadline() });
                     }
                     // It was gone before anybody came for it.
@@ -107,7 +127,11 @@ impl TlsListener {
                 (Poll::Ready(Some(Ok(accepted))), _) => return Poll::Ready(Ok(accepted)),
                 (Poll::Ready(Some(Err(error))), _) => tracing::debug!("TLS handshake: {error}"),
                 (Poll::Ready(None) | Poll::Pending, Some(error)) => return Poll::Ready(Err(error)),
-                (Poll::Ready(None) | Poll::Pending, None) => return Poll::Pending,
+                (Poll::Pending, None) => return Poll::Pending,
+                (Poll::Ready(None), None) => match full {
+                    Some(over) => return Poll::Ready(Err(io::Error::other(over))),
+                    None => return Poll::Pending,
+                },
             }
         }
     }
@@ -117,9 +141,10 @@ async fn handshake(
     socket: TcpStream,
     peer: SocketAddr,
     config: Arc<ServerConfig>,
+    place: OpenDescriptor,
 ) -> io::Result<Accepted> {
     let session = ServerConnection::new(config).map_err(io::Error::other)?;
-    Ok((TlsConnection::handshake(TcpConnection::new(socket), session).await?, peer))
+    Ok((TlsConnection::handshake(TcpConnection::new(socket, place), session).await?, peer))
 }
 
 #[cfg(test)]
@@ -147,7 +172,12 @@ mod tests {
         let socket = TcpSocket::new_v4().expect("a descriptor");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         // All clients of a test have to find a place.
-        TlsListener::new(socket.listen(1024).expect("nobody else listens there"), config)
+        let socket = socket.listen(1024).expect("nobody else listens there");
+        TlsListener::new(socket, config, free().expect("nobody counts"))
+    }
+
+    fn free() -> Result<OpenDescriptor, OverBudget> {
+        OpenDescriptor::new(None)
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -168,7 +198,7 @@ mod tests {
     async fn accept_until(listener: &TlsListener, count: usize) {
         for _ in 0..TURNS_MAX {
             {
-                let mut accept = pin!(listener.accept(|| Box::pin(pending())));
+                let mut accept = pin!(listener.accept(|| Box::pin(pending()), free));
                 for _ in 0..count {
                     assert!(poll!(&mut accept).is_pending());
                     yield_now().await;
@@ -186,7 +216,7 @@ mod tests {
         runtime().block_on(async {
             let listener = listener();
             let mut clients = silent(&listener, 1);
-            let mut accept = pin!(listener.accept(|| Box::pin(ready(()))));
+            let mut accept = pin!(listener.accept(|| Box::pin(ready(())), free));
             clients[0].set_nonblocking(true).expect("sockets can");
             for _ in 0..TURNS_MAX {
                 assert!(poll!(&mut accept).is_pending());
@@ -224,9 +254,39 @@ mod tests {
                     asked.set(asked.get() + 1);
                     Box::pin(pending())
                 };
-                assert!(poll!(pin!(listener.accept(deadline))).is_pending());
+                assert!(poll!(pin!(listener.accept(deadline, free))).is_pending());
                 assert_eq!((asked.get(), running(&listener).await), (renewed, 1));
             }
+        });
+    }
+    #[test]
+    fn handshakes_that_have_no_place_do_not_begin_and_without_any_that_is_an_error() {
+        runtime().block_on(async {
+            let listener = listener();
+            let _clients = silent(&listener, 3);
+            let free = std::cell::Cell::new(2);
+            let place = || match free.get() {
+                0 => Err(OverBudget { limit: "descriptors_max", ends: false }),
+                _ => {
+                    free.set(free.get() - 1);
+                    OpenDescriptor::new(None)
+                }
+            };
+            // Two stall, and may yet give their places back.
+            for _ in 0..TURNS_MAX {
+                let accept = listener.accept(|| Box::pin(pending()), place);
+                assert!(poll!(pin!(accept)).is_pending());
+                if running(&listener).await == 2 {
+                    break;
+                }
+                free.set(2 - running(&listener).await);
+                yield_now().await;
+            }
+            assert_eq!(running(&listener).await, 2);
+            listener.handshakes.lock().await.running.clear();
+            let accepted = listener.accept(|| Box::pin(pending()), place).await;
+            let error = accepted.err().expect("there is no place and no handshake");
+            assert!(error.get_ref().is_some_and(|source| source.is::<OverBudget>()), "{error}");
         });
     }
 }

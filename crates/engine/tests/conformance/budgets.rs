@@ -287,7 +287,7 @@ fn a_policy_that_a_kind_cannot_have_is_an_error_and_what_does_not_exist_traps() 
     let config = "(drop (call $process.create_config))";
     for (arguments, expected) in [
         ("(i64.const 0) (i32.const 2) (i32.const 0) (i64.const 1) (i32.const 0)", "scope"),
-        ("(i64.const 0) (i32.const 0) (i32.const 8) (i64.const 1) (i32.const 0)", "kind 8"),
+        ("(i64.const 0) (i32.const 0) (i32.const 9) (i64.const 1) (i32.const 0)", "kind 9"),
         ("(i64.const 0) (i32.const 0) (i32.const 0) (i64.const 1) (i32.const 3)", "policy 3"),
         ("(i64.const 9) (i32.const 0) (i32.const 0) (i64.const 1) (i32.const 0)", "no config"),
     ] {
@@ -314,11 +314,11 @@ fn an_account_is_stored_as_far_as_there_is_room_for_whole_entries() {
         (call $is64 (i64.load (i32.const 0x2008)) (i64.const 0x100000))
         (call $is64 (i64.load (i32.const 0x2010)) (i64.const 99))
         ;; What there is no kind for stays as it was.
-        (i64.store (i32.const 0x2080) (i64.const 99))
+        (i64.store (i32.const 0x2090) (i64.const 99))
         (call $is (call $process.account (i64.const 0) (local.get $child) (i32.const 0)
             (i32.const 0x2000) (i32.const 0x1000)) (i32.const 0))
-        (call $is64 (i64.load (i32.const 0x2078)) (i64.const -1))
-        (call $is64 (i64.load (i32.const 0x2080)) (i64.const 99))";
+        (call $is64 (i64.load (i32.const 0x2088)) (i64.const -1))
+        (call $is64 (i64.load (i32.const 0x2090)) (i64.const 99))";
     passes(&parent(&set(0, 0, 1 << 20, 0), "(drop (call $next))", rest));
 }
 

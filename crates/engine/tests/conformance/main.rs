@@ -11,6 +11,7 @@ mod audit;
 mod bonds;
 mod budgets;
 mod config;
+mod descriptors;
 mod ends;
 mod error;
 mod figures;

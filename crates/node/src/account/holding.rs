@@ -1,8 +1,8 @@
-//! What counts in an account for as long as it lives: memory, and the process itself.
+//! What counts in an account for as long as it lives: memory, what is open, and the process itself.
 
 use std::sync::Arc;
 
-use super::{Account, OverBudget};
+use super::{Account, Counter, OverBudget};
 
 /// Memory that counts in an account until this is dropped.
 pub struct Charged {
@@ -23,6 +23,29 @@ impl Drop for Charged {
     fn drop(&mut self) {
         if let Some(account) = &self.account {
             account.release_memory(self.bytes);
+        }
+    }
+}
+
+/// A place for something that is open: a socket, a file, a database. It counts for who opened it,
+/// wherever it is used, until this is dropped.
+pub struct OpenDescriptor(Option<Arc<Account>>);
+
+impl OpenDescriptor {
+    /// A place in the account of who opens something, where there is an account.
+    ///
+    /// # Errors
+    /// If a budget has none left.
+    pub fn new(account: Option<&Arc<Account>>) -> Result<OpenDescriptor, OverBudget> {
+        account.map_or(Ok(()), |account| account.charge(Counter::Descriptors, 1))?;
+        Ok(OpenDescriptor(account.cloned()))
+    }
+}
+
+impl Drop for OpenDescriptor {
+    fn drop(&mut self) {
+        if let Some(account) = &self.0 {
+            account.discharge(Counter::Descriptors, 1);
         }
     }
 }

@@ -48,8 +48,9 @@ pub async fn path_open<G: Guest>(
             let request = open_request(parent, lookup_flags, open_flags, &wanted)?;
             // Before anything is created or cut: is there room for a descriptor?
             guest.wasi().next_free()?;
+            let place = guest.place()?;
             let object = directory.open(path, request).await?;
-            let descriptor = wanted.descriptor(object, passed_on);
+            let descriptor = Descriptor { _place: place, ..wanted.descriptor(object, passed_on) };
             let number = guest.wasi().insert(descriptor)?;
             memory::write_u32(guest.memory()?, opened, number)?;
             Ok(())
@@ -83,7 +84,8 @@ impl Wanted {
         if !base.contains(Rights::FD_WRITE) {
             base = base.without(changes);
         }
-        Descriptor { object, base, inheriting, flags: self.flags, access }
+        let flags = self.flags;
+        Descriptor { object, base, inheriting, flags, access, _place: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lunatic_wasi::call::*;
 use lunatic_wasi::provider::fs::HostDirectory;
-use lunatic_wasi::{Access, Errno, Preopen, WasiConfig};
+use lunatic_wasi::{Access, Errno, Failure, NoPlace, Preopen, WasiConfig};
 
 use crate::guest::*;
 
@@ -148,4 +148,26 @@ fn the_futures_of_all_calls_can_move_between_threads() {
     send(poll_oneoff(&mut mock, 0, 0, 0, 0));
     send(random_get(&mut mock, 0, 0));
     send(sched_yield(&mut mock));
+}
+
+#[tokio::test]
+async fn what_is_opened_has_a_place_until_it_is_closed_and_without_one_nothing_is_created() {
+    let (host, mut mock) = with_directory();
+    mock.full = (2, NoPlace::Refused);
+    let a = mock.open("a", CREATE, WRITE, 0).await.unwrap();
+    let b = mock.open("b", CREATE, WRITE, 0).await.unwrap();
+    assert_eq!(mock.open("c", CREATE, WRITE, 0).await, Err(Errno::Mfile));
+    assert!(!host.path().join("c").exists());
+    returned(fd_renumber(&mut mock, b, a)).unwrap();
+    let c = mock.open("c", CREATE, WRITE, 0).await.unwrap();
+    assert_eq!(mock.open("none", 0, READ, 0).await, Err(Errno::Mfile));
+    returned(fd_close(&mut mock, c)).unwrap();
+    // What fails gives its place back.
+    assert_eq!(mock.open("none", 0, READ, 0).await, Err(Errno::Noent));
+    mock.open(".", DIRECTORY, READ, 0).await.unwrap();
+    mock.full.1 = NoPlace::Ends("a limit");
+    let (at, length) = mock.put(PATH, b"d");
+    let answer = path_open(&mut mock, 3, 0, at, length, CREATE, WRITE, 0, 0, OUT).await;
+    assert_eq!(answer, Err(Failure::Limit("a limit")));
+    assert!(!host.path().join("d").exists());
 }

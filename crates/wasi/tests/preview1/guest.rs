@@ -8,7 +8,9 @@ use lunatic_wasi::call::*;
 use lunatic_wasi::provider::capture::Capture;
 use lunatic_wasi::provider::fs::HostDirectory;
 use lunatic_wasi::provider::{Clock, Input, Output};
-use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, Preopen, Wasi, WasiConfig};
+use lunatic_wasi::{
+    Access, Errno, Failure, Fault, Guest, NoPlace, Place, Preopen, Wasi, WasiConfig,
+};
 
 /// Where arguments and results go; nothing has a meaning but "far enough apart".
 pub const PATH: u32 = 0x100;
@@ -31,6 +33,10 @@ pub const ALL: u64 = (1 << 30) - 1;
 pub struct Mock {
     pub memory: Vec<u8>,
     pub wasi: Wasi,
+    /// Each open descriptor holds one of these.
+    pub open: Arc<()>,
+    /// How many there may be, and what comes then.
+    pub full: (usize, NoPlace),
 }
 
 impl Guest for Mock {
@@ -40,6 +46,14 @@ impl Guest for Mock {
 
     fn wasi(&mut self) -> &mut Wasi {
         &mut self.wasi
+    }
+
+    fn place(&mut self) -> Result<Option<Place>, NoPlace> {
+        let (max, full) = self.full;
+        match Arc::strong_count(&self.open) - 1 < max {
+            true => Ok(Some(Box::new(self.open.clone()))),
+            false => Err(full),
+        }
     }
 }
 
@@ -84,7 +98,8 @@ pub fn returned(answer: Result<Errno, Failure>) -> Result<(), Errno> {
 
 impl Mock {
     pub fn new(config: &WasiConfig) -> Mock {
-        Mock { memory: vec![0; MEMORY], wasi: Wasi::new(config) }
+        let full = (usize::MAX, NoPlace::Refused);
+        Mock { memory: vec![0; MEMORY], wasi: Wasi::new(config), open: Arc::default(), full }
     }
 
     pub fn put(&mut self, at: u32, data: &[u8]) -> (u32, u32) {

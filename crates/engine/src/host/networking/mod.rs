@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use lunatic_model::{Access, NetworkRights, Protocol};
-use lunatic_node::Sleep;
+use lunatic_node::{OpenDescriptor, Sleep};
 use tokio::net::TcpStream;
 use wasmtime::{Caller, Linker, Result, bail};
 
@@ -123,7 +123,7 @@ fn permit(
     };
     let needed = || NetworkRights::needed(access, protocol, address);
     let flags: String = needed().map(|rule| format!(" {flag} {rule}")).collect();
-    caller.data().process.deny(right, || {
+    caller.data().process.deny_address(right, (protocol, address), || {
         let rules: Vec<_> = needed().map(|rule| format!("{right}:{rule}")).collect();
         (rules.join(" "), format!("{right} {protocol} {address}"))
     });
@@ -150,12 +150,30 @@ fn permit_resolve(caller: &Caller<'_, State>, name: &str) -> std::result::Result
     ))
 }
 
+/// A connection that was made, and has no place yet; or one that a process has given, which counts
+/// for who opened it.
+enum Connected {
+    Made(TcpStream, Option<SocketAddr>),
+    Given(Arc<TcpConnection>),
+}
+
+impl Connected {
+    fn placed(self, place: OpenDescriptor) -> Arc<TcpConnection> {
+        match self {
+            Connected::Made(socket, peer) => {
+                Arc::new(TcpConnection::new(socket, place).shown_as(peer))
+            }
+            Connected::Given(connection) => connection,
+        }
+    }
+}
+
 /// A TCP connection to an address, or to what the process is redirected to in its place. Rights are
 /// looked at before, with the address that the guest names.
 fn connected(
     caller: &mut Caller<'_, State>,
     address: SocketAddr,
-) -> impl Future<Output = io::Result<Arc<TcpConnection>>> + Send + use<> {
+) -> impl Future<Output = io::Result<Connected>> + Send + use<> {
     let state = caller.data_mut();
     state.catch_up();
     let reached = redirected::reached(&state.config, Protocol::Tcp, address);
@@ -165,9 +183,11 @@ fn connected(
             Reached::Address(known) => {
                 let socket = TcpStream::connect(known).await?;
                 let peer = Some(address).filter(|address| *address != known);
-                Ok(Arc::new(TcpConnection::new(socket).shown_as(peer)))
+                Ok(Connected::Made(socket, peer))
             }
-            Reached::Process(pid) => redirected::connect(process, pid, address).await,
+            Reached::Process(pid) => {
+                redirected::connect(process, pid, address).await.map(Connected::Given)
+            }
         }
     }
 }

@@ -12,16 +12,18 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use lunatic_model::{Access, Protocol};
+use lunatic_node::{OpenDescriptor, OverBudget};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpSocket};
 use wasmtime::{Caller, Linker, Result};
 
+use crate::exit::HostExit;
 use crate::host::networking::{
     Deadline, ID_BYTES, IO_BYTES_MAX, NAMESPACE, RawAddress, add, address, at_most, clone, close,
     connected, give, give_address, give_count, give_known_address, give_moved, link_timeout,
     permit, permit_bytes, shared,
 };
-use crate::host::{TIMED_OUT, fail};
+use crate::host::{TIMED_OUT, fail, free_place};
 use crate::memory::{bytes, bytes_mut, check, entries, halves, split, unsigned, write_u64};
 use crate::net::{Listener, Shareable, Socket, TcpConnection, platform};
 use crate::state::State;
@@ -129,9 +131,14 @@ fn tcp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     if let Err(text) = permit(&caller, Access::Bind, Protocol::Tcp, address) {
         return fail(&mut caller, text, id);
     }
-    match listen(address) {
+    let place = free_place(caller.data())?;
+    let listener = place.map_err(io::Error::other).and_then(|place| {
+        // The place first: what is refused is not begun.
+        Ok(Listener::new(listen(address)?, place))
+    });
+    match listener {
         Ok(listener) => {
-            let new = add(&mut caller, Listener::table, Arc::new(Listener::from(listener)))?;
+            let new = add(&mut caller, Listener::table, Arc::new(listener))?;
             give(&mut caller, new, id)
         }
         Err(error) => fail(&mut caller, format!("cannot listen at {address}: {error}"), id),
@@ -158,6 +165,10 @@ fn tcp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i3
 async fn tcp_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i32) -> Result<i32> {
     check(&mut caller, &[(stream, ID_BYTES), (peer, ID_BYTES)])?;
     let listener = listener(&mut caller, id)?;
+    let place = match free_place(caller.data())? {
+        Ok(place) => place,
+        Err(over) => return accept_failed(caller, &io::Error::other(over), (stream, peer)).await,
+    };
     let mut deadline = Deadline::new(&caller, listener.accept_timeout.milliseconds());
     let accepted = match deadline.run(listener.accept()).await {
         Some(accepted) => accepted,
@@ -166,7 +177,7 @@ async fn tcp_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i
     };
     match accepted {
         Ok((socket, address)) => {
-            let new = add_stream(&mut caller, socket)?;
+            let new = add_stream(&mut caller, socket, place)?;
             write_u64(&mut caller, stream, new)?;
             give_address(&mut caller, address, peer)
         }
@@ -181,15 +192,23 @@ pub(super) async fn accept_failed(
     error: &io::Error,
     (stream, peer): (i32, i32),
 ) -> Result<i32> {
-    if platform::is_exhausted(error) {
+    let over = error.get_ref().and_then(|source| source.downcast_ref::<OverBudget>());
+    if let Some(OverBudget { limit, ends: true }) = over {
+        return Err(HostExit::limit(limit));
+    }
+    if over.is_some() || platform::is_exhausted(error) {
         caller.data().process.sleep(EXHAUSTED_PAUSE).await;
     }
     write_u64(&mut caller, peer, 0)?;
     fail(&mut caller, format!("cannot accept a connection: {error}"), stream)
 }
 
-pub(super) fn add_stream(caller: &mut Caller<'_, State>, socket: Socket) -> Result<u64> {
-    add(caller, TcpConnection::table, Arc::new(TcpConnection::new(socket)))
+pub(super) fn add_stream(
+    caller: &mut Caller<'_, State>,
+    socket: Socket,
+    place: OpenDescriptor,
+) -> Result<u64> {
+    add(caller, TcpConnection::table, Arc::new(TcpConnection::new(socket, place)))
 }
 
 async fn tcp_connect(
@@ -203,11 +222,17 @@ async fn tcp_connect(
     if let Err(text) = permit(&caller, Access::Connect, Protocol::Tcp, address) {
         return fail(&mut caller, text, id);
     }
+    let place = match free_place(caller.data())? {
+        Ok(place) => place,
+        Err(over) => {
+            return fail(&mut caller, format!("cannot connect to {address}: {over}"), id);
+        }
+    };
     let mut deadline = Deadline::new(&caller, milliseconds);
     let connecting = connected(&mut caller, address);
     match deadline.run(connecting).await {
-        Some(Ok(connection)) => {
-            let new = add(&mut caller, TcpConnection::table, connection)?;
+        Some(Ok(connected)) => {
+            let new = add(&mut caller, TcpConnection::table, connected.placed(place))?;
             give(&mut caller, new, id)
         }
         Some(Err(error)) => fail(&mut caller, format!("cannot connect to {address}: {error}"), id),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use lunatic_model::{Access, Protocol};
+use lunatic_node::OpenDescriptor;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use wasmtime::{Caller, Linker, Result, bail};
@@ -20,7 +21,7 @@ use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, clone, close, connected, give,
     give_address, give_known_address, permit, permit_resolve, shared,
 };
-use crate::host::{TIMED_OUT, fail};
+use crate::host::{TIMED_OUT, fail, free_place};
 use crate::memory::{bytes, check, entries, halves, split, text, unsigned, write_u64};
 use crate::net::tls_config::{self, Clients, Identity, PEM_BYTES_MAX};
 use crate::net::{HANDSHAKE_TIME_MAX, Shareable, TcpConnection, TlsConnection, TlsListener};
@@ -174,12 +175,13 @@ fn tls_bind(
         bounded(&identity, &authorities)?;
         tls_config::server(&identity, clients, &authorities, protocols)
     });
-    let listener = permit(&caller, Access::Bind, Protocol::Tcp, address).and_then(|()| {
-        let config = config?;
-        let socket =
-            listen(address).map_err(|error| format!("cannot listen at {address}: {error}"));
-        Ok(TlsListener::new(socket?, config))
-    });
+    let listener = match permit(&caller, Access::Bind, Protocol::Tcp, address).and(config) {
+        Ok(config) => free_place(caller.data())?
+            .map_err(io::Error::other)
+            .and_then(|place| Ok(TlsListener::new(listen(address)?, config, place)))
+            .map_err(|error| format!("cannot listen at {address}: {error}")),
+        Err(text) => Err(text),
+    };
     match listener {
         Ok(listener) => {
             let new = add(&mut caller, TlsListener::table, Arc::new(listener))?;
@@ -240,7 +242,8 @@ async fn tls_accept(mut caller: Caller<'_, State>, id: i64, stream: i32, peer: i
     check(&mut caller, &[(stream, ID_BYTES), (peer, ID_BYTES)])?;
     let listener = shared::<TlsListener>(&mut caller, id)?;
     let process = caller.data().process.clone();
-    match listener.accept(|| Box::pin(process.sleep(HANDSHAKE_TIME_MAX))).await {
+    let deadline = || Box::pin(process.sleep(HANDSHAKE_TIME_MAX)) as _;
+    match listener.accept(deadline, || OpenDescriptor::new(process.account())).await {
         Ok((connection, address)) => {
             let new = add(&mut caller, TlsConnection::table, Arc::new(connection))?;
             write_u64(&mut caller, stream, new)?;
@@ -271,8 +274,15 @@ async fn tls_connect(
         Ok(peer) => peer,
         Err(text) => return fail(&mut caller, text, id),
     };
+    let place = match free_place(caller.data())? {
+        Ok(place) => place,
+        Err(over) => {
+            let Peer { host, port, .. } = peer;
+            return fail(&mut caller, format!("cannot connect to {host}:{port}: {over}"), id);
+        }
+    };
     let mut deadline = Deadline::new(&caller, milliseconds);
-    match deadline.run(peer.connect(&mut caller)).await {
+    match deadline.run(peer.connect(&mut caller, place)).await {
         Some(Ok(connection)) => {
             let new = add(&mut caller, TlsConnection::table, Arc::new(connection))?;
             give(&mut caller, new, id)
@@ -303,7 +313,11 @@ impl Peer {
     }
 
     /// Tries one address after the other until one answers; that one has to prove its name.
-    async fn connect(&self, caller: &mut Caller<'_, State>) -> Told<TlsConnection> {
+    async fn connect(
+        &self,
+        caller: &mut Caller<'_, State>,
+        place: OpenDescriptor,
+    ) -> Told<TlsConnection> {
         let (host, port) = (&self.host, self.port);
         let mut told = format!("`{host}` has no address");
         for address in self.addresses(caller).await? {
@@ -312,8 +326,8 @@ impl Peer {
                 continue;
             }
             match connected(caller, address).await {
-                Ok(socket) => {
-                    return self.handshake(socket).await.map_err(|error| {
+                Ok(connected) => {
+                    return self.handshake(connected.placed(place)).await.map_err(|error| {
                         format!("no TLS connection to {host}:{port} ({address}): {error}")
                     });
                 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lunatic_model::{Access, Protocol};
+use lunatic_node::OpenDescriptor;
 use tokio::net::UdpSocket;
 use wasmtime::{Caller, Linker, Result, format_err};
 
@@ -12,7 +13,7 @@ use crate::host::networking::{
     Deadline, ID_BYTES, NAMESPACE, RawAddress, add, address, at_most, clone, close, give,
     give_address, give_known_address, give_moved, link_timeout, permit, permit_bytes, shared,
 };
-use crate::host::{TIMED_OUT, fail};
+use crate::host::{TIMED_OUT, fail, free_place};
 use crate::memory::{bytes, bytes_mut, check, split, unsigned};
 use crate::net::{DatagramSocket, Shareable};
 use crate::redirect::network::address_reached;
@@ -153,7 +154,8 @@ fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     if let Err(text) = permit(&caller, Access::Bind, Protocol::Udp, address) {
         return fail(&mut caller, text, id);
     }
-    match bind(address) {
+    let place = free_place(caller.data())?;
+    match place.map_err(io::Error::other).and_then(|place| bind(address, place)) {
         Ok(socket) => {
             let new = add(&mut caller, DatagramSocket::table, Arc::new(socket))?;
             give(&mut caller, new, id)
@@ -164,10 +166,10 @@ fn udp_bind(mut caller: Caller<'_, State>, raw: RawAddress, id: i32) -> Result<i
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<DatagramSocket> {
+fn bind(address: SocketAddr, place: OpenDescriptor) -> io::Result<DatagramSocket> {
     let socket = std::net::UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket).map(DatagramSocket::new)
+    Ok(DatagramSocket::new(UdpSocket::from_std(socket)?, place))
 }
 
 fn udp_local_addr(mut caller: Caller<'_, State>, id: i64, out: i32) -> Result<i32> {

@@ -4,7 +4,7 @@
 //! nothing to do with an address. A path is resolved through the process's own directories, as
 //! those of files are; to listen and to connect, the directory must be given for writing.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use wasmtime::{Caller, Linker, Result};
 use crate::host::networking::tcp::add_stream;
 use crate::host::networking::{Deadline, ID_BYTES, NAMESPACE, add, give};
 use crate::host::wasi_config::containing;
-use crate::host::{TIMED_OUT, fail};
+use crate::host::{TIMED_OUT, fail, free_place};
 use crate::memory::{check, split, text};
 use crate::net::{Listener, Shareable, Socket, platform};
 use crate::state::State;
@@ -50,9 +50,15 @@ async fn unix_bind(mut caller: Caller<'_, State>, path: (i32, i32), id: i32) -> 
         Ok(place) => place,
         Err(text) => return fail(&mut caller, text, id),
     };
+    let free = match free_place(caller.data())? {
+        Ok(free) => free,
+        Err(over) => {
+            return fail(&mut caller, format!("cannot listen at {:?}: {over}", place.path), id);
+        }
+    };
     let text = match place.directory.socket_path(place.rest, SocketUse::Bind).await {
         Err(errno) => refusal(&place.path, errno),
-        Ok(way) => match platform::listen(way).await {
+        Ok(way) => match platform::listen(way, free).await {
             Ok(listener) => {
                 let new = add(&mut caller, Listener::table, Arc::new(listener))?;
                 return give(&mut caller, new, id);
@@ -74,6 +80,10 @@ async fn unix_connect(
         Ok(place) => place,
         Err(text) => return fail(&mut caller, text, id),
     };
+    let free = match free_place(caller.data())? {
+        Ok(free) => free,
+        Err(over) => return fail(&mut caller, failure(&place.path, &over), id),
+    };
     let mut deadline = Deadline::new(&caller, milliseconds);
     let process = caller.data().process.clone();
     let connect = async {
@@ -91,7 +101,7 @@ async fn unix_connect(
     let connected: Option<std::result::Result<Socket, String>> = deadline.run(connect).await;
     match connected {
         Some(Ok(socket)) => {
-            let new = add_stream(&mut caller, socket)?;
+            let new = add_stream(&mut caller, socket, free)?;
             give(&mut caller, new, id)
         }
         Some(Err(text)) => fail(&mut caller, text, id),
@@ -142,6 +152,6 @@ fn refusal(path: &str, errno: Errno) -> String {
     }
 }
 
-fn failure(path: &str, error: &io::Error) -> String {
+fn failure(path: &str, error: &dyn std::error::Error) -> String {
     format!("cannot connect to {path:?}: {error}")
 }

@@ -13,8 +13,8 @@ use lunatic_sqlite::{Connection, Step, limits};
 use wasmtime::{Caller, Linker, Result, bail, format_err};
 
 use crate::databases::{CONNECTION, Databases, STATEMENT, open as open_database, work};
-use crate::host::fail;
 use crate::host::trap::GuestFunction;
+use crate::host::{fail, free_place};
 use crate::memory::{bytes, bytes_mut, check, split, string, unsigned, write_u64};
 use crate::state::State;
 
@@ -79,7 +79,14 @@ async fn open(mut caller: Caller<'_, State>, path: i32, length: i32, id: i32) ->
     }
     let path: Arc<str> = string(&mut caller, path, length)?.into();
     caller.data_mut().catch_up();
-    match open_database(&mut caller, path.clone()).await? {
+    let place = match free_place(caller.data())? {
+        Ok(place) => place,
+        Err(over) => {
+            let text = format!("cannot open the database `{path}`: {over}");
+            return fail(&mut caller, text, id).map(i64::from);
+        }
+    };
+    match open_database(&mut caller, path.clone(), place).await? {
         Ok(connection) => {
             let max = caller.data().process.limits().resources_max;
             let connections = &mut databases(&mut caller).connections;
