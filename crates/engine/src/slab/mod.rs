@@ -53,6 +53,11 @@ pub use memory::Memories;
 pub use stack::Stacks;
 pub use wipe::restore;
 
+/// Which ways are taken on this system, for people: what is done, and how.
+pub fn paths() -> [(&'static str, &'static str); 3] {
+    platform::paths()
+}
+
 /// Why a slot could not be handed out. Nothing has changed when one of these is returned.
 #[derive(Debug, thiserror::Error)]
 enum SlabError {
