@@ -94,6 +94,27 @@ pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> O
     None
 }
 
+/// Whether touching a guard can bring its page: not here.
+pub fn lazy_works() -> bool {
+    false
+}
+
+/// Makes all pages of the range guards: not possible here.
+///
+/// # Safety
+/// None.
+pub unsafe fn install_guards(_base: *mut u8, _bytes: usize) -> bool {
+    false
+}
+
+/// Makes pages of guards: there are none here.
+///
+/// # Safety
+/// None.
+pub unsafe fn remove_guards(_base: *mut u8, _bytes: usize) -> bool {
+    false
+}
+
 /// Whether [`dirty_pages`] has answers.
 pub fn tells_dirty_pages() -> bool {
     false
