@@ -12,22 +12,31 @@
 main([Question, SizeText]) ->
     Size = list_to_integer(SizeText),
     case Question of
-        "spawn_turn" -> timed(Size, fun spawn_turn/1);
-        "spawn_many" -> timed(Size, fun spawn_many/1);
+        "spawn_turn" -> cold_and_warm(1 + Size div 50, Size, fun spawn_turn/1);
+        "spawn_many" -> cold_and_warm(Size, Size, fun spawn_many/1);
         "round_trip" -> timed(Size, fun round_trip/1);
         "ring" -> timed(Size, fun ring/1);
         "fan_in" -> timed(Size, fun fan_in/1);
         "fib" -> timed(1, fun(_) -> true = fib(Size) > 0 end);
         "waiting" -> waiting(Size);
+        "crowd" -> crowd(Size);
         "late" -> late(Size)
     end,
     halt(0).
 
 timed(Size, Work) ->
+    io:format("{\"total_ns\": ~b, \"ops\": ~b}~n", [took(fun() -> Work(Size) end), Size]).
+
+cold_and_warm(ColdSize, Size, Work) ->
+    Cold = took(fun() -> Work(ColdSize) end),
+    Warm = took(fun() -> Work(Size) end),
+    io:format("{\"total_ns\": ~b, \"ops\": ~b, \"cold_ns\": ~b, \"cold_ops\": ~b}~n",
+              [Warm, Size, Cold, ColdSize]).
+
+took(Work) ->
     Begin = erlang:monotonic_time(nanosecond),
-    Work(Size),
-    io:format("{\"total_ns\": ~b, \"ops\": ~b}~n",
-              [erlang:monotonic_time(nanosecond) - Begin, Size]).
+    Work(),
+    erlang:monotonic_time(nanosecond) - Begin.
 
 spawn_turn(0) -> ok;
 spawn_turn(Size) ->
@@ -77,12 +86,36 @@ fib(N) -> fib(N - 1) + fib(N - 2).
 
 waiting(Size) ->
     ready(),
+    Begin = erlang:monotonic_time(nanosecond),
+    Processes = start_waiting(Size),
+    Start = erlang:monotonic_time(nanosecond) - Begin,
+    ready(),
+    End = took(fun() -> wake_and_end(Processes) end),
+    io:format("{\"start_ns\": ~b, \"end_ns\": ~b, \"ended\": ~b}~n",
+              [Start, End, length(Processes)]).
+
+start_waiting(Size) ->
     Root = self(),
     [begin
-         spawn(fun() -> Root ! up, receive stop -> ok end end),
-         receive up -> ok end
-     end || _ <- lists:seq(1, Size)],
-    ready().
+         Process = spawn(fun() -> Root ! up, receive stop -> Root ! down end end),
+         receive up -> Process end
+     end || _ <- lists:seq(1, Size)].
+
+wake_and_end(Processes) ->
+    [Process ! stop || Process <- Processes],
+    collect(length(Processes)).
+
+crowd(Size) ->
+    Spawns = 20000,
+    Trips = 100000,
+    Begin = erlang:monotonic_time(nanosecond),
+    Processes = start_waiting(Size),
+    Start = (erlang:monotonic_time(nanosecond) - Begin) div Size,
+    Spawn = took(fun() -> spawn_turn(Spawns) end) div Spawns,
+    Trip = took(fun() -> round_trip(Trips) end) div Trips,
+    Wake = took(fun() -> wake_and_end(Processes) end) div Size,
+    io:format("{\"start_ns\": ~b, \"spawn_ns\": ~b, \"trip_ns\": ~b, \"wake_ns\": ~b}~n",
+              [Start, Spawn, Trip, Wake]).
 
 ready() ->
     io:format("ready~n"),

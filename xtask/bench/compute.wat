@@ -1,5 +1,6 @@
-;; Compute without any import: a recursion (calls) and a sieve over 3 MB (memory). Bare Wasmtime
-;; runs these exports as they are; raw.wat takes the fields between the marks into itself.
+;; Compute without any import: a recursion (calls), a sieve over 3 MB (memory), a sum of products
+;; (SIMD) and trees that are built and given back (allocation). Bare Wasmtime runs these exports as
+;; they are; raw.wat takes the fields between the marks into itself.
 (module
   (memory (export "memory") 64)
   ;; <compute>
@@ -41,5 +42,71 @@
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $outer)))
     (local.get $primes))
+
+  ;; $n rounds of b = a * 0.5 + b over two arrays of 1 MiB, four numbers at a time.
+  (func $simd (export "simd") (param $n i32) (result i32) (local $at i32) (local $sum v128)
+    (loop $round
+      (local.set $at (i32.const 0x10000))
+      (loop $more
+        (local.set $sum
+          (f32x4.add
+            (f32x4.mul (v128.load (local.get $at)) (v128.const f32x4 0.5 0.5 0.5 0.5))
+            (v128.load offset=0x100000 (local.get $at))))
+        (v128.store offset=0x100000 (local.get $at) (local.get $sum))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 0x110000))))
+      (br_if $round (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i32x4.extract_lane 0 (local.get $sum)))
+
+  ;; $n times a tree of 4,095 nodes, each of two blocks, is built, counted and given back.
+  (func $alloc (export "alloc") (param $n i32) (result i32) (local $tree i32) (local $count i32)
+    (i64.store (i32.const 0x4000) (i64.const 0))
+    (i32.store (i32.const 0x4008) (i32.const 0x10000))
+    (loop $again
+      (local.set $tree (call $build (i32.const 11)))
+      (local.set $count (i32.add (local.get $count) (call $count (local.get $tree))))
+      (call $give_back (local.get $tree))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $count))
+
+  ;; A block of the list whose head is at $list, or a new one: the end of the heap is at 0x4008.
+  (func $take (param $list i32) (param $bytes i32) (result i32) (local $block i32)
+    (if (local.tee $block (i32.load (local.get $list)))
+      (then
+        (i32.store (local.get $list) (i32.load (local.get $block)))
+        (return (local.get $block))))
+    (local.set $block (i32.load (i32.const 0x4008)))
+    (i32.store (i32.const 0x4008) (i32.add (local.get $block) (local.get $bytes)))
+    (local.get $block))
+
+  (func $put (param $list i32) (param $block i32)
+    (i32.store (local.get $block) (i32.load (local.get $list)))
+    (i32.store (local.get $list) (local.get $block)))
+
+  ;; A node is 16 bytes (left, right, payload), its payload 32.
+  (func $build (param $depth i32) (result i32) (local $node i32)
+    (local.set $node (call $take (i32.const 0x4000) (i32.const 16)))
+    (i64.store (local.get $node) (i64.const 0))
+    (i32.store offset=8 (local.get $node) (call $take (i32.const 0x4004) (i32.const 32)))
+    (i32.store offset=28 (i32.load offset=8 (local.get $node)) (local.get $depth))
+    (if (local.get $depth)
+      (then
+        (local.set $depth (i32.sub (local.get $depth) (i32.const 1)))
+        (i32.store (local.get $node) (call $build (local.get $depth)))
+        (i32.store offset=4 (local.get $node) (call $build (local.get $depth)))))
+    (local.get $node))
+
+  (func $count (param $node i32) (result i32)
+    (if (i32.eqz (local.get $node)) (then (return (i32.const 0))))
+    (i32.add
+      (i32.add (i32.const 1) (call $count (i32.load (local.get $node))))
+      (call $count (i32.load offset=4 (local.get $node)))))
+
+  (func $give_back (param $node i32)
+    (if (i32.eqz (local.get $node)) (then (return)))
+    (call $give_back (i32.load (local.get $node)))
+    (call $give_back (i32.load offset=4 (local.get $node)))
+    (call $put (i32.const 0x4004) (i32.load offset=8 (local.get $node)))
+    (call $put (i32.const 0x4000) (local.get $node)))
   ;; </compute>
 )

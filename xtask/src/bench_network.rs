@@ -85,13 +85,13 @@ fn idle(address: SocketAddr, id: u32, size: usize) -> Result<Vec<f64>> {
 }
 
 /// Requests in a second, and the latency of half of them and of nearly all; none without wrk.
-pub fn web(lunatic: &Path, kind: &str, time: &str) -> Result<Option<Vec<f64>>> {
+pub fn web(lunatic: &Path, kind: &str, seconds: u64) -> Result<Option<Vec<f64>>> {
     const CONNECTIONS: u64 = 64;
     if !shell::exists("wrk") {
         return Ok(None);
     }
     let web = Web::start(lunatic, "web_bench")?;
-    let seen = examples_web::wrk(web.served.address, kind, CONNECTIONS, time)?;
+    let seen = examples_web::wrk(web.served.address, kind, CONNECTIONS, &format!("{seconds}s"))?;
     anyhow::ensure!(seen.failed == 0, "{} of {} requests failed", seen.failed, seen.requests);
     web.stop().context("the service after its load")?;
     let rate = seen.requests as f64 * 1e6 / seen.duration_us;

@@ -2,41 +2,56 @@
 //! question per run of a program of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::bench::Ask;
 use crate::bench_network::{self, Net};
+use crate::bench_rows::Ask;
+use crate::bench_waiting::{self, Waited};
 use crate::shell::{self, Finished};
-use crate::workspace::{Profile, lunatic, program, root, target_dir};
-use crate::{examples_network, guests, load};
+use crate::workspace::{self, Profile, guest_cargo, root, target_dir};
+use crate::{examples_network, guest_rust, guests, load};
 
 /// How long one answer may take.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// One column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// This runtime, a Rust guest on the published crate.
+    /// This runtime, a Rust guest on the published crate with its default linking.
     Rust,
+    /// This runtime, a Rust guest on our own library.
+    Own,
     /// This runtime, raw host calls from the text format.
     Raw,
+    /// The same in the tier with guard pages.
+    Guarded,
     /// The BEAM.
     Erl,
-    /// Wasmtime without us, code without interruption.
+    /// Wasmtime without us, code without interruption, memories with guard pages.
     Bare,
+    /// The same with memories as in the dense tier.
+    Bounds,
     /// A server without us.
     Native,
 }
 
 impl Side {
     /// In the order of the table.
-    pub const ALL: [Side; 5] = [Side::Rust, Side::Raw, Side::Erl, Side::Bare, Side::Native];
+    pub const ALL: [Side; 8] = [
+        Side::Rust,
+        Side::Own,
+        Side::Raw,
+        Side::Guarded,
+        Side::Erl,
+        Side::Bare,
+        Side::Bounds,
+        Side::Native,
+    ];
 
     /// Its column.
     pub fn index(self) -> usize {
@@ -47,9 +62,12 @@ impl Side {
     pub fn name(self) -> &'static str {
         match self {
             Side::Rust => "rust guest",
+            Side::Own => "own library",
             Side::Raw => "raw guest",
+            Side::Guarded => "guarded tier",
             Side::Erl => "erl",
             Side::Bare => "bare wasmtime",
+            Side::Bounds => "bare, bounds checked",
             Side::Native => "native tokio",
         }
     }
@@ -59,49 +77,53 @@ impl Side {
 pub struct Sides {
     lunatic: PathBuf,
     bench: PathBuf,
+    own: PathBuf,
     hello: PathBuf,
     raw: PathBuf,
+    raw_with_data: PathBuf,
     /// The folder of the compiled bench.erl, or why there is none.
     erl: Result<PathBuf, String>,
-    /// The bare runner, or why there is none.
-    bare: Result<PathBuf, String>,
+    bare: PathBuf,
     native: PathBuf,
 }
 
 impl Sides {
-    /// Builds what the machine has.
-    pub fn prepare(profile: Profile) -> Result<Self> {
-        let mut sides = Self::prepare_own(profile)?;
-        sides.erl = prepare_erl(&folder())?;
-        sides.bare = Ok(program(Profile::Release, "bare")?);
-        Ok(sides)
-    }
-
-    /// Only this runtime's two sides, and the native server.
-    pub fn prepare_own(profile: Profile) -> Result<Self> {
+    /// Builds what the machine has; with `as_built`, the host's programs are taken as they lie in
+    /// the build directory.
+    pub fn prepare(profile: Profile, as_built: bool) -> Result<Self> {
         guests::build(&["bench", "hello", "tcp_echo", "web"])?;
+        let mut own = guest_cargo(&root().join("guest/rust"));
+        own.args(["build", "--locked", "--release", "--package", "lunatic", "--example", "bench"]);
+        shell::run(own.args(["--target", workspace::WASM_TARGET]))?;
         load::raise_descriptor_limit();
-        fs::create_dir_all(folder())?;
-        let skipped = Err(String::from("not asked"));
+        let folder = folder();
+        fs::create_dir_all(&folder)?;
+        let program = |name: &str| {
+            if as_built {
+                workspace::built(profile, name)
+            } else {
+                workspace::program(profile, name)
+            }
+        };
         Ok(Self {
-            lunatic: lunatic(profile)?,
+            lunatic: program("lunatic")?,
             bench: guests::module("bench"),
+            own: guest_rust::example("bench"),
             hello: guests::module("hello"),
-            raw: write_raw(&folder())?,
-            erl: skipped.clone(),
-            bare: skipped,
-            native: program(profile, "native")?,
+            raw: write_raw(&folder, "raw.wat", false)?,
+            raw_with_data: write_raw(&folder, "raw_with_data.wat", true)?,
+            erl: prepare_erl(&folder)?,
+            bare: program("bare")?,
+            native: program("native")?,
         })
     }
 
     /// Why a side has no answers at all, if it has none.
     pub fn absent(&self, side: Side) -> Option<&str> {
-        let side = match side {
-            Side::Rust | Side::Raw | Side::Native => return None,
-            Side::Erl => &self.erl,
-            Side::Bare => &self.bare,
-        };
-        side.as_ref().err().map(String::as_str)
+        match side {
+            Side::Erl => self.erl.as_ref().err().map(String::as_str),
+            _ => None,
+        }
     }
 
     /// Asks one side; none if it has no such thing.
@@ -109,78 +131,108 @@ impl Sides {
         match ask {
             Ask::ColdStart => return self.cold_start(side),
             Ask::Net(net) => return self.network(side, net),
-            Ask::Web(kind, time) if side == Side::Rust => {
-                return bench_network::web(&self.lunatic, kind, time);
+            Ask::Web(kind, seconds) if side == Side::Rust => {
+                return bench_network::web(&self.lunatic, kind, seconds);
             }
+            Ask::Data(size) if side == Side::Raw => return self.data(size),
             _ => {}
         }
         let Some(mut command) = self.command(side, ask) else {
             return Ok(None);
         };
+        let values = |answer: &Value, keys: &[&str]| -> Result<Option<Vec<f64>>> {
+            keys.iter().map(|key| number(answer, key)).collect::<Result<_>>().map(Some)
+        };
+        let each = |answer: &Value, total: &str, count: &str| -> Result<f64> {
+            Ok(number(answer, total)? / number(answer, count)?)
+        };
         match ask {
-            Ask::Waiting(size) => waiting(&mut command, size),
-            Ask::Late(_) => {
-                let answer = answer(&mut command)?;
-                ["p50_ns", "p99_ns", "max_ns"]
-                    .map(|key| number(&answer, key))
-                    .into_iter()
-                    .collect::<Result<_>>()
-                    .map(Some)
+            Ask::Waiting(size) => Ok(bench_waiting::ask(&mut command, size)?.map(|waited| {
+                let Waited { bytes, mappings, start_ns, end_ns } = waited;
+                vec![bytes, mappings, start_ns, end_ns]
+            })),
+            Ask::Late(_) => values(&answer(&mut command)?, &["p50_ns", "p99_ns", "max_ns"]),
+            Ask::Crowd(_) => {
+                values(&answer(&mut command)?, &["start_ns", "spawn_ns", "trip_ns", "wake_ns"])
             }
-            Ask::Compute(..) if side == Side::Bare => {
+            Ask::Compute(..) if matches!(side, Side::Bare | Side::Bounds) => {
                 let output = shell::output(&mut command)?;
                 let text = output.split_whitespace().next_back().unwrap_or("");
                 let ns = text.parse().with_context(|| format!("no time in `{output}`"))?;
                 Ok(Some(vec![ns]))
             }
             Ask::Compute(..) | Ask::Timed(..) => {
-                let answer = answer(&mut command)?;
-                Ok(Some(vec![number(&answer, "total_ns")? / number(&answer, "ops")?]))
+                Ok(Some(vec![each(&answer(&mut command)?, "total_ns", "ops")?]))
             }
-            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) => unreachable!("answered above"),
+            Ask::ColdAndWarm(..) => {
+                let answer = answer(&mut command)?;
+                let warm = each(&answer, "total_ns", "ops")?;
+                Ok(Some(vec![warm, each(&answer, "cold_ns", "cold_ops")?]))
+            }
+            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) | Ask::Data(_) => {
+                unreachable!("answered above, and none has a command")
+            }
         }
     }
 
     /// The program that answers; none if this side has no such thing.
     fn command(&self, side: Side, ask: Ask) -> Option<Command> {
         let (question, size) = match ask {
-            Ask::Timed(question, size) | Ask::Compute(question, size) => (question, size),
+            Ask::Timed(question, size)
+            | Ask::ColdAndWarm(question, size)
+            | Ask::Compute(question, size) => (question, size),
             Ask::Waiting(size) => ("waiting", size),
+            Ask::Crowd(size) => ("crowd", size),
             Ask::Late(size) => ("late", size),
-            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) => return None,
+            Ask::ColdStart | Ask::Net(_) | Ask::Web(..) | Ask::Data(_) => return None,
         };
         let compute = matches!(ask, Ask::Compute(..));
         let size = size.to_string();
         match side {
             Side::Rust if !compute => Some(self.guest(&self.bench, question, &size)),
-            Side::Rust => None,
-            Side::Raw => {
-                let letter = match question {
-                    "spawn_turn" => "t",
-                    "spawn_many" => "m",
-                    "round_trip" => "r",
-                    "waiting" => "w",
-                    "fib" => "f",
-                    "sieve" => "s",
-                    _ => return None,
-                };
-                Some(self.guest(&self.raw, letter, &size))
+            Side::Own if !compute && !matches!(question, "late" | "crowd") => {
+                Some(self.guest(&self.own, question, &size))
             }
-            // The BEAM has no memory that a sieve could be run over in place.
-            Side::Erl if question == "sieve" => None,
+            Side::Rust | Side::Own => None,
+            Side::Raw => Some(self.guest(&self.raw, letter(question)?, &size)),
+            Side::Guarded if compute => {
+                let mut command = Command::new(&self.lunatic);
+                command.args(["run", "--tier", "guarded"]).arg(&self.raw);
+                command.args([letter(question)?, &size]);
+                Some(command)
+            }
+            // The BEAM has no memory that could be computed on in place.
+            Side::Erl if compute && question != "fib" => None,
             Side::Erl => {
                 let mut command = Command::new("erl");
+                // More processes than it allows by default.
+                if matches!(ask, Ask::Waiting(200_000..) | Ask::Crowd(200_000..)) {
+                    command.args(["+P", "2000000"]);
+                }
                 command.args(["-noshell", "-pa"]).arg(self.erl.as_ref().ok()?);
                 command.args(["-run", "bench", "main", question, &size]);
                 Some(command)
             }
-            Side::Bare if compute => {
-                let mut command = Command::new(self.bare.as_ref().ok()?);
+            Side::Bare | Side::Bounds if compute => {
+                let mut command = Command::new(&self.bare);
+                if side == Side::Bounds {
+                    command.arg("--bounds");
+                }
                 command.arg(root().join("xtask/bench/compute.wat")).args([question, &size]);
                 Some(command)
             }
-            Side::Bare | Side::Native => None,
+            Side::Guarded | Side::Bare | Side::Bounds | Side::Native => None,
         }
+    }
+
+    /// Bytes that processes with data have more than others.
+    fn data(&self, size: u64) -> Result<Option<Vec<f64>>> {
+        let bytes = |module: &Path| -> Result<Option<f64>> {
+            let mut command = self.guest(module, "w", &size.to_string());
+            Ok(bench_waiting::ask(&mut command, size)?.map(|waited| waited.bytes))
+        };
+        let (with, without) = (bytes(&self.raw_with_data)?, bytes(&self.raw)?);
+        Ok(with.zip(without).map(|(with, without)| vec![with - without]))
     }
 
     fn network(&self, side: Side, net: Net) -> Result<Option<Vec<f64>>> {
@@ -192,7 +244,7 @@ impl Sides {
                 server.arg(ANY);
                 server
             }
-            Side::Raw | Side::Erl | Side::Bare => return Ok(None),
+            _ => return Ok(None),
         };
         bench_network::ask(&mut server, net)
     }
@@ -209,42 +261,79 @@ impl Sides {
             check(command, &finished)?;
             Ok(finished.took.as_secs_f64() * 1e9)
         };
+        let wat = root().join("xtask/bench/hello.wat");
+        let ours = |module: &Path| -> Result<Option<Vec<f64>>> {
+            let mut cached = Command::new(&self.lunatic);
+            cached.arg("run").arg(module);
+            // The first run fills the cache.
+            ns(&mut cached)?;
+            let mut anew = Command::new(&self.lunatic);
+            anew.args(["run", "--no-cache"]).arg(module);
+            Ok(Some(vec![ns(&mut cached)?, ns(&mut anew)?]))
+        };
         match side {
-            Side::Rust => {
-                let mut cached = Command::new(&self.lunatic);
-                cached.arg("run").arg(&self.hello);
-                // The first run fills the cache.
-                ns(&mut cached)?;
-                let mut anew = Command::new(&self.lunatic);
-                anew.args(["run", "--no-cache"]).arg(&self.hello);
-                Ok(Some(vec![ns(&mut cached)?, ns(&mut anew)?]))
+            Side::Rust => ours(&self.hello),
+            Side::Raw => ours(&wat),
+            Side::Bare => {
+                let code = folder().join("hello.cwasm");
+                let mut bare = Command::new(&self.bare);
+                bare.arg("--code").arg(&code).arg(&wat);
+                if code.exists() {
+                    fs::remove_file(&code)?;
+                }
+                let anew = ns(&mut bare)?;
+                Ok(Some(vec![ns(&mut bare)?, anew]))
             }
             Side::Erl if self.erl.is_ok() => {
                 let hello = "io:format(\"Hello from a process!~n\"), halt().";
                 let took = ns(Command::new("erl").args(["-noshell", "-eval", hello]))?;
                 Ok(Some(vec![took, took]))
             }
-            Side::Raw | Side::Erl | Side::Bare | Side::Native => Ok(None),
+            _ => Ok(None),
         }
     }
+}
+
+/// What raw.wat calls a question.
+fn letter(question: &str) -> Option<&'static str> {
+    Some(match question {
+        "spawn_turn" => "t",
+        "spawn_many" => "m",
+        "round_trip" => "r",
+        "waiting" => "w",
+        "fib" => "f",
+        "sieve" => "s",
+        "simd" => "v",
+        "alloc" => "a",
+        _ => return None,
+    })
 }
 
 fn folder() -> PathBuf {
     target_dir().join("bench")
 }
 
-/// raw.wat with the fields of compute.wat in it.
-fn write_raw(folder: &Path) -> Result<PathBuf> {
+/// raw.wat with the fields of compute.wat in it, and with 64 KiB of data where that is wanted.
+pub fn write_raw(folder: &Path, name: &str, data: bool) -> Result<PathBuf> {
     let sources = root().join("xtask/bench");
-    let raw = fs::read_to_string(sources.join("raw.wat"))?;
+    let mut raw = fs::read_to_string(sources.join("raw.wat"))?;
     let compute = fs::read_to_string(sources.join("compute.wat"))?;
     let fields = compute
         .split_once(";; <compute>")
         .and_then(|(_, rest)| rest.split_once(";; </compute>"))
         .context("compute.wat has no fields between its marks")?
         .0;
-    let file = folder.join("raw.wat");
-    fs::write(&file, raw.replace(";; <compute/>", fields))?;
+    raw = raw.replace(";; <compute/>", fields);
+    if data {
+        const MEMORY: &str = "(memory (export \"memory\") 1) ;; <data/>";
+        const TOUCH: &str = ";; <touch/>";
+        ensure!(raw.contains(MEMORY) && raw.contains(TOUCH), "raw.wat lacks its marks for data");
+        let data = format!("(data (i32.const 65536) \"{}\")", "d".repeat(65_536));
+        raw = raw.replace(MEMORY, &format!("(memory (export \"memory\") 2)\n{data}"));
+        raw = raw.replace(TOUCH, "(drop (i32.load8_u (i32.const 65600)))");
+    }
+    let file = folder.join(name);
+    fs::write(&file, raw)?;
     Ok(file)
 }
 
@@ -277,37 +366,7 @@ fn answer(command: &mut Command) -> Result<Value> {
     serde_json::from_str(line).with_context(|| format!("the answer `{line}` is no JSON"))
 }
 
-fn number(answer: &Value, key: &str) -> Result<f64> {
+/// A number of an answer.
+pub fn number(answer: &Value, key: &str) -> Result<f64> {
     answer[key].as_f64().with_context(|| format!("the answer {answer} has no number `{key}`"))
-}
-
-/// Looks at a node's memory without and with its waiting processes.
-fn waiting(command: &mut Command, size: u64) -> Result<Option<Vec<f64>>> {
-    if !Path::new("/proc/self/status").exists() {
-        return Ok(None);
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let looked = look_twice(&mut child, size);
-    if looked.is_err() {
-        child.kill()?;
-    }
-    let status = child.wait()?;
-    let looked = looked.with_context(|| {
-        format!("`{}` did not get to wait ({status})", shell::printable(command))
-    })?;
-    Ok(Some(looked))
-}
-
-fn look_twice(child: &mut Child, size: u64) -> Result<Vec<f64>> {
-    let mut input = child.stdin.take().context("stdin is piped")?;
-    let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
-    let mut looks = Vec::new();
-    for _ in 0..2 {
-        let line = lines.next().context("it ended too soon")??;
-        ensure!(line == "ready", "it printed `{line}` instead of `ready`");
-        looks.push(shell::memory(child.id())?);
-        input.write_all(b"\n")?;
-    }
-    let bytes = looks[1].0.saturating_sub(looks[0].0);
-    Ok(vec![bytes as f64 / size as f64, looks[1].1 as f64])
 }

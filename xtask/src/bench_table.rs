@@ -1,151 +1,104 @@
-//! What the benchmark makes of its samples: medians beside their spread, ratios, a table for
-//! people and a file for programs.
+//! What the benchmark makes of its samples: medians beside their spread, ratios with theirs, and
+//! whether goals are met; as text for people.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use crate::bench_file::{File, Judged, Line, Summary};
+use crate::bench_rows::{Kind, Row};
+use crate::bench_sides::Side;
 
-use anyhow::Result;
-use serde::Serialize;
-
-use crate::bench_sides::{Side, Sides};
-use crate::workspace::target_dir;
-
-/// One line of the table.
-pub struct Line {
-    row: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    /// One list for each side, in the order of [`Side::ALL`].
-    pub samples: [Vec<f64>; Side::ALL.len()],
-}
-
-/// What the samples of one side come to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    median: f64,
-    min: f64,
-    max: f64,
-}
-
-/// The whole table.
-#[derive(Default)]
-pub struct Table {
-    /// In the order of asking.
-    pub lines: Vec<Line>,
-}
-
-/// The file's form: what a program may rely on.
-#[derive(Serialize)]
-struct File {
-    cores: usize,
-    processor: String,
-    system: String,
-    repetitions: usize,
-    lines: Vec<FileLine>,
-}
-
-#[derive(Serialize)]
-struct FileLine {
-    row: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    sides: BTreeMap<&'static str, Summary>,
-    ratios: BTreeMap<String, f64>,
-}
-
-impl Line {
-    /// A line without samples.
-    pub fn new(row: &'static str, name: &'static str, unit: &'static str) -> Self {
-        Self { row, name, unit, samples: Default::default() }
-    }
-
-    fn summary(&self, side: Side) -> Option<Summary> {
-        summary(&self.samples[side.index()])
-    }
-
-    /// How many times the peer's value one of our sides has.
-    fn ratio(&self, ours: Side, peer: Side) -> Option<f64> {
-        let (ours, peer) = (self.summary(ours)?.median, self.summary(peer)?.median);
-        (peer > 0.0).then(|| ours / peer)
-    }
-}
-
-/// Our sides beside the peers that they are compared with.
-const RATIOS: [(Side, Side); 5] = [
+/// Our sides beside what they are compared with.
+pub const RATIOS: [(Side, Side); 7] = [
     (Side::Rust, Side::Erl),
+    (Side::Own, Side::Erl),
     (Side::Raw, Side::Erl),
-    (Side::Rust, Side::Bare),
     (Side::Raw, Side::Bare),
+    (Side::Raw, Side::Bounds),
+    (Side::Guarded, Side::Bare),
     (Side::Rust, Side::Native),
 ];
 
-impl Table {
-    /// The table for people.
-    pub fn text(&self, sides: &Sides) -> String {
-        let mut text = String::new();
-        for line in &self.lines {
-            text.push_str(&format!("{}\n", line.name));
-            for side in Side::ALL {
-                let Some(summary) = line.summary(side) else {
-                    continue;
-                };
-                text.push_str(&format!("    {:14}{}", side.name(), cell(summary, line.unit)));
-                for (_, peer) in RATIOS.iter().filter(|(ours, _)| *ours == side) {
-                    if let Some(ratio) = line.ratio(side, *peer) {
-                        text.push_str(&format!("   {ratio:.2} x {}", peer.name()));
-                    }
-                }
-                text.push('\n');
-            }
-            let peers = [Side::Erl, Side::Bare, Side::Native];
-            if peers.iter().all(|peer| line.summary(*peer).is_none()) {
-                text.push_str("    no peer has this\n");
-            }
-        }
-        for side in Side::ALL {
-            if let Some(reason) = sides.absent(side) {
-                text.push_str(&format!("without {}: {reason}\n", side.name()));
-            }
-        }
-        text
+/// What was measured for one line of the table.
+pub struct Samples {
+    /// One list for each side, in the order of [`Side::ALL`]. A repetition adds to all lists of
+    /// sides that answer, so that the same places belong together.
+    pub sides: [Vec<f64>; Side::ALL.len()],
+}
+
+impl Samples {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { sides: Default::default() }
     }
 
-    /// Writes target/bench.json and returns its path.
-    pub fn write_json(&self, sides: &Sides, repetitions: usize) -> Result<PathBuf> {
-        debug_assert!(sides.absent(Side::Rust).is_none(), "this runtime is always there");
-        let lines = self.lines.iter().map(|line| {
-            let present = Side::ALL.into_iter().filter_map(|side| {
-                let summary = line.summary(side)?;
-                Some((side.name(), summary))
-            });
-            let ratios = RATIOS.into_iter().filter_map(|(ours, peer)| {
-                let ratio = line.ratio(ours, peer)?;
-                Some((format!("{} / {}", ours.name(), peer.name()), ratio))
-            });
-            let (row, name, unit) = (line.row, line.name, line.unit);
-            FileLine { row, name, unit, sides: present.collect(), ratios: ratios.collect() }
-        });
-        let file = File {
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
-            processor: processor(),
-            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    /// What it comes to.
+    pub fn line(&self, row: &Row, kind: &Kind, commit: &str, repetitions: usize) -> Line {
+        let sides = Side::ALL
+            .into_iter()
+            .filter_map(|side| Some((side.name().to_owned(), summary(&self.sides[side.index()])?)));
+        // Numbers of things, such as mappings, are compared with nothing.
+        let ratios = RATIOS
+            .into_iter()
+            .filter(|_| !kind.unit.is_empty())
+            .filter_map(|(ours, peer)| Some((ratio_name(ours, peer), self.ratio(ours, peer)?)));
+        Line {
+            row: row.name.to_owned(),
+            name: kind.name.to_owned(),
+            unit: kind.unit.to_owned(),
+            commit: commit.to_owned(),
             repetitions,
-            lines: lines.collect(),
-        };
-        let path = target_dir().join("bench.json");
-        fs::write(&path, serde_json::to_string_pretty(&file)?)?;
-        Ok(path)
+            sides: sides.collect(),
+            ratios: ratios.collect(),
+            goals: Vec::new(),
+        }
+    }
+
+    /// How many times the peer's value one of our sides has: the ratio of the medians, and the
+    /// least and largest ratio within one repetition, in which both had the same machine.
+    fn ratio(&self, ours: Side, peer: Side) -> Option<Summary> {
+        let (ours, peer) = (&self.sides[ours.index()], &self.sides[peer.index()]);
+        if peer.iter().any(|value| *value <= 0.0) {
+            return None;
+        }
+        let each: Vec<f64> = ours.iter().zip(peer).map(|(ours, peer)| ours / peer).collect();
+        let Summary { min, max, .. } = summary(&each)?;
+        let median = summary(ours)?.median / summary(peer)?.median;
+        Some(Summary { median, min: min.min(median), max: max.max(median) })
     }
 }
 
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| "unknown".into(), |(_, name)| name.to_owned())
+/// The name of a ratio in the file.
+pub fn ratio_name(ours: Side, peer: Side) -> String {
+    format!("{} / {}", ours.name(), peer.name())
 }
 
-fn summary(samples: &[f64]) -> Option<Summary> {
+/// The table for people.
+pub fn text(file: &File) -> String {
+    let mut text = String::new();
+    for line in &file.lines {
+        text.push_str(&format!("{} [{}]\n", line.name, line.row));
+        for side in Side::ALL {
+            let Some(summary) = line.sides.get(side.name()) else { continue };
+            text.push_str(&format!("    {:20}{}", side.name(), cell(*summary, &line.unit)));
+            for (_, peer) in RATIOS.iter().filter(|(ours, _)| *ours == side) {
+                if let Some(ratio) = line.ratios.get(&ratio_name(side, *peer)) {
+                    text.push_str(&format!("   {} x {}", plain(*ratio), peer.name()));
+                }
+            }
+            text.push('\n');
+        }
+        for goal in &line.goals {
+            text.push_str(&format!("    goal: {}\n", goal_text(goal)));
+        }
+    }
+    text
+}
+
+/// A goal and what became of it.
+pub fn goal_text(goal: &Judged) -> String {
+    let Judged { text, met, .. } = goal;
+    format!("{text}: {}", if *met { "met" } else { "NOT met" })
+}
+
+pub fn summary(samples: &[f64]) -> Option<Summary> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let (min, max) = (*sorted.first()?, *sorted.last()?);
@@ -158,7 +111,8 @@ fn summary(samples: &[f64]) -> Option<Summary> {
     Some(Summary { median, min, max })
 }
 
-fn cell(summary: Summary, unit: &str) -> String {
+/// A value with its spread, in a unit in which it is easy to read.
+pub fn cell(summary: Summary, unit: &str) -> String {
     let Summary { median, min, max } = summary;
     let (factor, unit) = scale(median, unit);
     let digits = if unit.is_empty() || unit == "/s" { 0 } else { 2 };
@@ -166,9 +120,22 @@ fn cell(summary: Summary, unit: &str) -> String {
     format!("{median:>10.digits$} {unit:3} ({min:.digits$} .. {max:.digits$})")
 }
 
-/// A unit in which the value is easy to read.
+/// A ratio with its spread.
+pub fn plain(ratio: Summary) -> String {
+    let Summary { median, min, max } = ratio;
+    format!("{median:.2} ({min:.2} .. {max:.2})")
+}
+
+/// One value in such a unit.
+pub fn readable(value: f64, unit: &str) -> String {
+    let (factor, unit) = scale(value, unit);
+    let digits = if unit.is_empty() || unit == "/s" { 0 } else { 2 };
+    format!("{:.digits$} {unit}", value / factor).trim_end().to_owned()
+}
+
 fn scale(value: f64, unit: &str) -> (f64, &'static str) {
     match unit {
+        "ns" if value >= 1e9 => (1e9, "s"),
         "ns" if value >= 1e6 => (1e6, "ms"),
         "ns" if value >= 1e3 => (1e3, "µs"),
         "ns" => (1.0, "ns"),
@@ -181,7 +148,7 @@ fn scale(value: f64, unit: &str) -> (f64, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, cell, summary};
+    use super::{Samples, cell, readable, summary};
     use crate::bench_sides::Side;
 
     #[test]
@@ -196,14 +163,16 @@ mod tests {
         let shown = cell(summary(&[1500.0, 2500.0, 2000.0]).unwrap(), "ns");
         assert_eq!(shown.trim_start(), "2.00 µs  (1.50 .. 2.50)");
         assert_eq!(cell(summary(&[78.0]).unwrap(), "").trim_start(), "78     (78 .. 78)");
+        assert_eq!(readable(20_480.0, "B"), "20.00 KiB");
     }
 
     #[test]
-    fn a_ratio_needs_both_sides() {
-        let mut line = Line::new("row", "a line", "ns");
-        line.samples[Side::Rust.index()].push(6.0);
-        assert_eq!(line.ratio(Side::Rust, Side::Erl), None);
-        line.samples[Side::Erl.index()].push(2.0);
-        assert_eq!(line.ratio(Side::Rust, Side::Erl), Some(3.0));
+    fn a_ratio_needs_both_sides_and_spreads_within_repetitions() {
+        let mut samples = Samples::new();
+        samples.sides[Side::Rust.index()].extend([6.0, 12.0, 9.0]);
+        assert_eq!(samples.ratio(Side::Rust, Side::Erl), None);
+        samples.sides[Side::Erl.index()].extend([2.0, 4.0, 1.0]);
+        let ratio = samples.ratio(Side::Rust, Side::Erl).unwrap();
+        assert_eq!((ratio.median, ratio.min, ratio.max), (4.5, 3.0, 9.0));
     }
 }

@@ -1,7 +1,8 @@
 //! The Rust library in `guest/rust`: its tests, its examples, what a small program weighs.
 //!
 //! The parts without host calls are tested natively, everything else as WebAssembly on the runtime,
-//! with `lunatic run` as Cargo's runner; so are the examples in its documentation.
+//! with `lunatic run` as Cargo's runner; so are the examples in its documentation, which all public
+//! items have.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::guest_rust_examples;
 use crate::shell;
 use crate::workspace::{self, Profile, WASM_TARGET, guest_cargo, guests_dir, root};
 
@@ -25,6 +27,7 @@ pub fn run(args: &[String]) -> Result<()> {
 
 /// Tests everything.
 pub fn test(profile: Profile) -> Result<()> {
+    guest_rust_examples::check()?;
     let lunatic = workspace::lunatic(profile)?;
     let host = host_target()?;
     shell::run(cargo().args(["test", "--locked", "--all-features", "--lib", "--target", &host]))?;
@@ -48,7 +51,8 @@ fn cargo() -> Command {
     guest_cargo(&root().join("guest/rust"))
 }
 
-fn example(name: &str) -> PathBuf {
+/// The module of an example of the library, once it is built.
+pub fn example(name: &str) -> PathBuf {
     guests_dir().join(WASM_TARGET).join("release/examples").join(format!("{name}.wasm"))
 }
 

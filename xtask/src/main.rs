@@ -8,9 +8,14 @@
 
 mod assemblyscript;
 mod bench;
+mod bench_chart;
+mod bench_file;
 mod bench_network;
+mod bench_page;
+mod bench_rows;
 mod bench_sides;
 mod bench_table;
+mod bench_waiting;
 mod c_guests;
 mod check;
 mod compat;
@@ -24,6 +29,7 @@ mod examples_log;
 mod examples_network;
 mod examples_web;
 mod guest_rust;
+mod guest_rust_examples;
 mod guests;
 mod guide;
 mod guide_erlang;
@@ -31,6 +37,7 @@ mod guide_match;
 mod guide_page;
 mod guide_rust;
 mod guide_shell;
+mod instructions;
 mod languages;
 mod languages_chat;
 mod languages_mix;
@@ -107,8 +114,13 @@ const CHORES: &[Chore] = &[
     },
     Chore {
         name: "bench",
-        about: "measure beside erl and bare Wasmtime, into target/bench.json [ROW...]",
+        about: "measure beside erl and bare Wasmtime, and compare with the last result [--help]",
         run: bench::run,
+    },
+    Chore {
+        name: "instructions",
+        about: "count the instructions of the hot paths, and hold them against bounds [--update]",
+        run: instructions::run,
     },
     Chore {
         name: "languages",
@@ -150,7 +162,7 @@ fn main() -> ExitCode {
 fn list() -> String {
     let mut text = String::from("cargo xtask NAME, where NAME is one of\n\n");
     for chore in CHORES {
-        text.push_str(&format!("  {:9} {}\n", chore.name, chore.about));
+        text.push_str(&format!("  {:12} {}\n", chore.name, chore.about));
     }
     text
 }

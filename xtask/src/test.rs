@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use crate::shell::{self, step};
 use crate::workspace::{Profile, cargo, guest_cargo};
 use crate::{
-    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, guide, languages,
-    workspace,
+    assemblyscript, bench, c_guests, check, compat, examples, guest_rust, guests, guide,
+    instructions, languages, workspace,
 };
 
 const WINDOWS_TARGET: &str = "x86_64-pc-windows-gnu";
@@ -32,6 +32,7 @@ pub fn run(args: &[String]) -> Result<()> {
     step("the guide's listings", || guide::run_all(Profile::Dev))?;
     step("tests of the published package", || compat::run_all(Profile::Dev))?;
     step("questions of the benchmark", || bench::smoke(Profile::Dev))?;
+    step("instruction counts", || instructions::check(Profile::Dev))?;
     step("compiles for Windows", windows)?;
     println!("\nEverything passed in {:.0} s.", begin.elapsed().as_secs_f64());
     Ok(())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace::root;
-use crate::{tidy_rooms, tidy_text};
+use crate::{bench_page, tidy_rooms, tidy_text};
 
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &["target", ".git"];
@@ -27,6 +27,7 @@ pub fn all() -> Result<()> {
     findings.extend(tidy_text::check(&sources));
     findings.extend(guests_have_tests(&sources));
     findings.extend(named_files_exist(&sources, &root()));
+    findings.extend(bench_page::check()?);
     if findings.is_empty() {
         println!("tidy: {} files keep the rules", sources.len());
         return Ok(());

@@ -100,6 +100,19 @@ pub fn program(profile: Profile, name: &str) -> Result<PathBuf> {
         Profile::Release => "--release",
     });
     shell::run(&mut build)?;
+    Ok(path_of(profile, name))
+}
+
+/// The same as an earlier build has left it.
+pub fn built(profile: Profile, name: &str) -> Result<PathBuf> {
+    let path = path_of(profile, name);
+    if !path.is_file() {
+        bail!("{} has not been built; next: the same without --as-built", path.display());
+    }
+    Ok(path)
+}
+
+fn path_of(profile: Profile, name: &str) -> PathBuf {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    Ok(target_dir().join(profile.folder()).join(file))
+    target_dir().join(profile.folder()).join(file)
 }

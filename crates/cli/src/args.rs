@@ -46,6 +46,7 @@ pub enum Command {
     Test(TestArgs),
     Init(InitArgs),
     New(NewArgs),
+    Info(InfoArgs),
 }
 
 /// Run a module, a source file or a project
@@ -132,6 +133,12 @@ pub struct NewArgs {
     #[arg(value_name = "NAME")]
     pub path: PathBuf,
 }
+
+/// Print what a node would run on
+///
+/// The version, the system and its limits, and which ways are taken where systems differ.
+#[derive(Args, Debug)]
+pub struct InfoArgs {}
 
 /// A language for which there is a library and a template.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -225,6 +232,12 @@ pub struct NodeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
 
+    /// How memories are laid out: dense holds as many processes as memory allows; guarded is for
+    /// few that compute much, with 4 GiB of addresses and guard pages for each memory and faster
+    /// code
+    #[arg(long, value_enum, default_value_t)]
+    pub tier: Tier,
+
     /// Compile anew instead of using the cache of compiled code
     #[arg(long)]
     pub no_cache: bool,
@@ -236,6 +249,25 @@ pub struct NodeArgs {
     /// Print no progress, no notes and no reports of processes that fail
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// How linear memories are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Tier {
+    /// Side by side.
+    #[default]
+    Dense,
+    /// With guard pages.
+    Guarded,
+}
+
+impl From<Tier> for runtime::Tier {
+    fn from(tier: Tier) -> runtime::Tier {
+        match tier {
+            Tier::Dense => runtime::Tier::Dense,
+            Tier::Guarded => runtime::Tier::Guarded,
+        }
+    }
 }
 
 /// How a Cargo project is built.
@@ -357,7 +389,7 @@ fn takes_a_value(flag: &str) -> bool {
 }
 
 /// Names of commands, for a hint when one is misspelt.
-pub const COMMANDS: [&str; 5] = ["run", "test", "init", "new", "help"];
+pub const COMMANDS: [&str; 6] = ["run", "test", "init", "new", "info", "help"];
 
 fn is_own(first: &OsStr) -> bool {
     const FLAGS: [&str; 4] = ["-h", "--help", "-V", "--version"];

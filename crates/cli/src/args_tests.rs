@@ -31,6 +31,8 @@ fn run_is_implied_unless_the_first_argument_is_a_command_or_a_flag_of_lunatic() 
         ("./test", "run ./test"),
         ("init", "init"),
         ("new app", "new app"),
+        ("info", "info"),
+        ("--tier guarded a.wasm", "run --tier guarded a.wasm"),
         ("--version", "--version"),
         ("-h", "-h"),
         ("", ""),

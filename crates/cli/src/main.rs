@@ -50,6 +50,7 @@ fn run(command: Command) -> Result<u8, CliError> {
         Command::Run(args) => commands::run::run(&args),
         Command::Test(args) => commands::test::test(&args),
         Command::Init(_) => commands::init::init(Path::new("."), false),
+        Command::Info(_) => Ok(commands::info::info()),
         Command::New(args) => commands::new::new(&args.path, args.lang),
     }
 }

@@ -20,6 +20,7 @@ use lunatic_wasi as wasi;
 use lunatic_wasi::provider::{capture::Capture, fs::HostDirectory, stdio};
 
 // Values already: the command adds nothing to them.
+pub use lunatic_engine::{ChosenPath, Tier, chosen_paths, default_cache_directory};
 pub use lunatic_model::{Access, Grant, NetworkRule, Permit, Reach, Redirection, Right, Rights};
 pub use lunatic_wasi::Access as FileAccess;
 
@@ -167,8 +168,8 @@ impl Node {
     }
 
     /// Compiles a module, which may take seconds. `name` is for messages.
-    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Program, CliError> {
-        let module = self.runtime.compile(bytes).map_err(|error| {
+    pub fn load(&self, name: &str, bytes: &[u8], tier: Tier) -> Result<Program, CliError> {
+        let module = self.runtime.compile_for(bytes, tier).map_err(|error| {
             CliError::module(format!("`{}` cannot be loaded", printable(name))).because(&error)
         })?;
         let exports = module.exports().collect();

@@ -169,7 +169,8 @@ impl Hasher for HashInput {
     }
 }
 
-fn default_directory() -> Option<PathBuf> {
+/// Where compiled code is kept unless somebody says otherwise; nowhere if there is no such place.
+pub fn default_directory() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let base = if cfg!(windows) {
         PathBuf::from(variable("LOCALAPPDATA")?)

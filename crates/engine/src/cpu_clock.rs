@@ -1,6 +1,10 @@
 //! How much processor time the calling thread has used: what processes with a budget are measured
 //! by. A thread that the system lets wait uses none.
 
+/// How, for people.
+pub(crate) const HOW: &str =
+    if cfg!(unix) { "read from the clock of the thread" } else { "the time that passes" };
+
 /// Nanoseconds of processor time of the calling thread.
 #[cfg(unix)]
 pub(crate) fn thread_nanoseconds() -> u64 {

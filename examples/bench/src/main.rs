@@ -3,10 +3,11 @@
 //!
 //! Run it: `lunatic run --release examples/bench spawn_turn 10000`
 //!
-//! Each question prints one JSON line: `{"total_ns": T, "ops": N}` for most,
-//! `{"p50_ns": …, "p99_ns": …, "max_ns": …}` for `late`. `waiting` prints `ready` when its
-//! processes wait, twice (without and with them), and each time goes on at the next line of
-//! its standard input, so that somebody else can look at the node's memory in between.
+//! Each question prints one JSON line: `{"total_ns": T, "ops": N}` for most, with `cold_ns` and
+//! `cold_ops` for what a cold node did first; `{"p50_ns": …, "p99_ns": …, "max_ns": …}` for `late`;
+//! nanoseconds for each operation in `crowd`. `waiting` prints `ready` when its processes wait,
+//! twice (without and with them), and each time goes on at the next line of its standard input, so
+//! that somebody else can look at the node's memory in between; then it wakes and ends them all.
 
 use std::io::BufRead;
 use std::time::{Duration, Instant};
@@ -23,17 +24,18 @@ fn main(_: Mailbox<()>) {
     let question = std::env::args().nth(1).unwrap_or_default();
     let size = std::env::args().nth(2).and_then(|text| text.parse().ok()).unwrap_or(1_000);
     match question.as_str() {
-        "spawn_turn" => timed(size, spawn_turn),
-        "spawn_many" => timed(size, spawn_many),
+        "spawn_turn" => cold_and_warm(1 + size / 50, size, spawn_turn),
+        "spawn_many" => cold_and_warm(size, size, spawn_many),
         "round_trip" => timed(size, round_trip),
         "ring" => timed(size, ring),
         "fan_in" => timed(size, fan_in),
         "waiting" => waiting(size),
+        "crowd" => crowd(size),
         "late" => late(size),
         _ => {
             eprintln!(
                 "`{question}` is no question; ask one of spawn_turn, spawn_many, round_trip, \
-                 ring, fan_in, waiting, late"
+                 ring, fan_in, waiting, crowd, late"
             );
             std::process::exit(2);
         }
@@ -42,15 +44,29 @@ fn main(_: Mailbox<()>) {
 
 /// Runs `work` for `size` operations and prints how long they took.
 fn timed(size: u64, work: fn(u64)) {
+    println!("{{\"total_ns\": {}, \"ops\": {size}}}", took(|| work(size)));
+}
+
+/// The same after `cold_size` operations, which are the first that this node does.
+fn cold_and_warm(cold_size: u64, size: u64, work: fn(u64)) {
+    let cold = took(|| work(cold_size));
+    let warm = took(|| work(size));
+    println!(
+        "{{\"total_ns\": {warm}, \"ops\": {size}, \"cold_ns\": {cold}, \"cold_ops\": {cold_size}}}"
+    );
+}
+
+/// Nanoseconds.
+fn took(work: impl FnOnce()) -> u128 {
     let begin = Instant::now();
-    work(size);
-    println!("{{\"total_ns\": {}, \"ops\": {size}}}", begin.elapsed().as_nanos());
+    work();
+    begin.elapsed().as_nanos()
 }
 
 /// The root's mailbox for messages of one type: a question uses no other.
 fn mailbox<M: Serialize + for<'de> Deserialize<'de>>() -> Mailbox<M> {
-    // SAFETY: types of mailboxes must not be mixed in one process. The root asks one question
-    // and ends, and `main` itself never receives.
+    // SAFETY: messages of different types must not meet in one mailbox. The root has received all
+    // messages of one type before it goes on with another, and `main` itself never receives.
     unsafe { Mailbox::new() }
 }
 
@@ -120,17 +136,52 @@ fn fan_in(size: u64) {
 }
 
 fn waiting(size: u64) {
+    let mut processes = Vec::with_capacity(size as usize);
     ready();
+    let start = took(|| start_waiting(size, &mut processes));
+    ready();
+    let end = took(|| wake_and_end(&processes));
+    let ended = processes.len();
+    println!("{{\"start_ns\": {start}, \"end_ns\": {end}, \"ended\": {ended}}}");
+}
+
+/// One at a time, so that none of them is still on its way when they are counted.
+fn start_waiting(size: u64, processes: &mut Vec<Process<()>>) {
     let mailbox = mailbox::<()>();
     for _ in 0..size {
-        Process::spawn(mailbox.this(), |parent: Process<()>, mailbox: Mailbox<()>| {
+        let waits = |parent: Process<()>, mailbox: Mailbox<()>| {
             parent.send(());
             mailbox.receive();
-        });
-        // One at a time, so that none of them is still on its way when they are counted.
+            parent.send(());
+        };
+        processes.push(Process::spawn(mailbox.this(), waits));
         mailbox.receive();
     }
-    ready();
+}
+
+/// All are woken before the first answer is looked at.
+fn wake_and_end(processes: &[Process<()>]) {
+    let mailbox = mailbox::<()>();
+    for process in processes {
+        process.send(());
+    }
+    for _ in processes {
+        mailbox.receive();
+    }
+}
+
+/// What spawning, a round trip and waking cost beside `size` processes that wait.
+fn crowd(size: u64) {
+    const SPAWNS: u64 = 20_000;
+    const TRIPS: u64 = 100_000;
+    let mut processes = Vec::with_capacity(size as usize);
+    let start = took(|| start_waiting(size, &mut processes)) / u128::from(size);
+    let spawn = took(|| spawn_turn(SPAWNS)) / u128::from(SPAWNS);
+    let trip = took(|| round_trip(TRIPS)) / u128::from(TRIPS);
+    let wake = took(|| wake_and_end(&processes)) / u128::from(size);
+    println!(
+        "{{\"start_ns\": {start}, \"spawn_ns\": {spawn}, \"trip_ns\": {trip}, \"wake_ns\": {wake}}}"
+    );
 }
 
 fn ready() {

@@ -13,6 +13,7 @@ use crate::report::{Reporter, printable};
 use crate::runtime::{Cache, Node, NodeOptions, Program};
 use crate::{status, target, testing};
 
+pub mod info;
 pub mod init;
 pub mod new;
 pub mod run;
@@ -69,7 +70,7 @@ fn start_node(
 fn load(node: &Node, path: &Path, bytes: &[u8], flags: &NodeArgs) -> Result<Program, CliError> {
     let name = file_name(path);
     let _progress = Progress::start(&format!("Compiling {}", printable(&name)), !flags.quiet);
-    node.load(&target::shown(path), bytes)
+    node.load(&target::shown(path), bytes, flags.tier.into())
 }
 
 /// The last part of a path, which is what a guest gets as its own name.

@@ -1,6 +1,6 @@
 //! `lunatic run` with programs that do as they should.
 
-use crate::Sandbox;
+use crate::{Outcome, Sandbox};
 
 const HELLO: &str = r#"
     (data (i32.const 64) "hello\n")
@@ -25,6 +25,51 @@ fn a_module_runs_with_and_without_the_word_run() {
     sandbox.lunatic(&["--no-cache", "./a.wat"]).expect(0, "hello\n");
     sandbox.run("--entry other a.wat").expect(0, "he");
     sandbox.run("--workers 1 --max-memory 1M a.wat").expect(0, "hello\n");
+}
+
+#[test]
+fn a_program_is_the_same_in_both_tiers_of_memory() {
+    // Grows its memory, spawns a process that does, and traps in neither.
+    let sandbox = Sandbox::with(
+        r#"(data (i32.const 64) "hello\n") (data (i32.const 80) "child")
+        (func $grow
+            (if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))
+            (i32.store (i32.const 6000000) (i32.const 1)))
+        (func (export "child") (call $grow)
+            (call $write (i32.const 1) (i32.const 64) (i32.const 6)))
+        (func (export "_start") (call $grow)
+            (call $spawn (i64.const 1) (i32.const 80) (i32.const 5))
+            (call $sleep_ms (i64.const -1)))"#,
+    );
+    for tier in ["dense", "guarded"] {
+        // The child's end is normal, which ends nobody: it is the message that is waited for.
+        let child = sandbox.command(&["run", "--no-cache", "--tier", tier, "a.wat"]);
+        assert_eq!(first_line(child), "hello\n", "{tier}");
+    }
+    sandbox.run("--tier fast a.wat").expect_error(2, &["dense", "guarded"]);
+}
+
+/// The first line that a program prints, which is then ended.
+fn first_line(mut command: std::process::Command) -> String {
+    use std::io::BufRead;
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    std::io::BufReader::new(stdout).read_line(&mut line).expect("it prints text");
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+    line
+}
+
+#[test]
+fn info_tells_the_version_and_the_ways_that_are_taken_here() {
+    let Outcome { status, stdout, stderr } = Sandbox::new().lunatic(&["info"]);
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    assert!(stdout.starts_with(concat!("lunatic ", env!("CARGO_PKG_VERSION"))), "{stdout}");
+    for what in ["guards of stacks", "memory of ended processes", "processors", "cache"] {
+        let line = stdout.lines().find_map(|line| line.strip_prefix(what));
+        assert!(line.is_some_and(|how| !how.trim().is_empty()), "{what} is not told in:\n{stdout}");
+    }
 }
 
 #[cfg(unix)]

@@ -113,6 +113,11 @@ pub unsafe fn dirty_pages(base: NonNull<u8>, bytes: usize, pages: usize) -> Opti
     unsafe { scan(pagemap()?, base, bytes, pages) }
 }
 
+/// Whether [`dirty_pages`] has answers.
+pub fn tells_dirty_pages() -> bool {
+    pagemap().is_some()
+}
+
 /// Moves the pages of one range to another without copying; `from` reads as zero afterwards.
 /// `to` then has a mapping of its own until [`renew`]. `false` changes nothing.
 ///
@@ -171,6 +176,41 @@ fn pagemap() -> Option<&'static File> {
         right.unwrap_or(false).then_some(file)
     };
     FILE.get_or_init(open).as_ref()
+}
+
+/// What this kernel offers, for people: what is done, and how.
+pub fn paths() -> [(&'static str, &'static str); 3] {
+    let guards = if guards_without_mappings() {
+        "markers in page tables (MADV_GUARD_INSTALL), without a mapping for each"
+    } else {
+        "mprotect, a mapping for each stack, which vm.max_map_count bounds (better from Linux 6.13)"
+    };
+    let used = if pagemap().is_some() {
+        "dirty pages are found (PAGEMAP_SCAN) and zeroed in place"
+    } else {
+        "given back to the system and faulted in again (better from Linux 6.7)"
+    };
+    let moved = if relocates() {
+        "small contents are copied, large ones moved by the system (mremap)"
+    } else {
+        "contents are copied (better from Linux 5.7)"
+    };
+    [
+        ("guards of stacks", guards),
+        ("memory of ended processes", used),
+        ("memory that moves", moved),
+    ]
+}
+
+/// Whether the system moves pages between two ranges, tried out on trial pages.
+fn relocates() -> bool {
+    let answer = with_trial_pages(2, |base, bytes| {
+        // SAFETY: the second of the two trial pages.
+        let second = unsafe { base.add(bytes / 2) };
+        // SAFETY: two distinct pages that are used by nobody else.
+        unsafe { relocate(base, second, bytes / 2) }
+    });
+    answer.unwrap_or(false)
 }
 
 fn with_trial_pages<T>(pages: usize, trial: impl FnOnce(NonNull<u8>, usize) -> T) -> Option<T> {

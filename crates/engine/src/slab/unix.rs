@@ -29,6 +29,16 @@ pub fn page_bytes() -> usize {
     })
 }
 
+/// What this system offers, for people: what is done, and how.
+#[cfg(not(target_os = "linux"))]
+pub fn paths() -> [(&'static str, &'static str); 3] {
+    [
+        ("guards of stacks", "mprotect, a mapping for each stack"),
+        ("memory of ended processes", "mapped anew and faulted in again"),
+        ("memory that moves", "contents are copied"),
+    ]
+}
+
 /// Reserves readable and writable memory that reads as zero and costs nothing until touched.
 pub fn reserve(bytes: usize, _huge_pages: bool) -> io::Result<NonNull<u8>> {
     // SAFETY: a new mapping at an address of the system's choice touches no other memory.
@@ -82,6 +92,11 @@ pub unsafe fn protect_guard(base: NonNull<u8>, bytes: usize) -> io::Result<()> {
 /// As for [`decommit`].
 pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> Option<Dirty> {
     None
+}
+
+/// Whether [`dirty_pages`] has answers.
+pub fn tells_dirty_pages() -> bool {
+    false
 }
 
 /// Moves the pages of one range to another: not possible here.

@@ -39,6 +39,15 @@ pub fn reserve(bytes: usize, _huge_pages: bool) -> io::Result<NonNull<u8>> {
     NonNull::new(base.cast()).ok_or_else(io::Error::last_os_error)
 }
 
+/// What this system offers, for people: what is done, and how.
+pub fn paths() -> [(&'static str, &'static str); 3] {
+    [
+        ("guards of stacks", "Wasmtime's own stacks"),
+        ("memory of ended processes", "decommitted and committed anew"),
+        ("memory that moves", "contents are copied"),
+    ]
+}
+
 /// Ends an allocation.
 ///
 /// # Safety
@@ -93,6 +102,11 @@ pub unsafe fn protect_guard(base: NonNull<u8>, bytes: usize) -> io::Result<()> {
 /// As for [`decommit`].
 pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> Option<Dirty> {
     None
+}
+
+/// Whether [`dirty_pages`] has answers.
+pub fn tells_dirty_pages() -> bool {
+    false
 }
 
 /// Moves the pages of one range to another: not possible here.

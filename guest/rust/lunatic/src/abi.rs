@@ -4,6 +4,15 @@
 //!
 //! Elsewhere than on WebAssembly they exist so that programs compile and their pure parts can be
 //! tested; calling one panics.
+//!
+//! ```
+//! use lunatic::abi;
+//!
+//! let mut pid = [0u64; 2];
+//! // SAFETY: the place has 16 bytes.
+//! unsafe { abi::process::own_pid(pid.as_mut_ptr()) };
+//! assert_eq!(lunatic::Pid::new(pid[0], pid[1]), lunatic::Pid::this());
+//! ```
 
 #![allow(missing_docs, clippy::too_many_arguments)]
 

@@ -72,6 +72,32 @@ where
 }
 
 /// A process could not be started. Nothing is left of it.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Picky;
+/// impl Server for Picky {
+/// #   type Argument = u8;
+/// #   type Call = ();
+/// #   type Cast = ();
+/// #   type Message = ();
+///     fn init(number: u8) -> Init<Self> {
+///         match number {
+///             0 => Init::ignore(),
+///             1 => Init::stop("one is too few".into()),
+///             _ => Init::ok(Picky),
+///         }
+///     }
+/// #   fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// }
+///
+/// use lunatic::ExitReason;
+/// use lunatic::server::StartError;
+///
+/// assert_eq!(Picky::start(0).unwrap_err(), StartError::Ignored);
+/// let reason = ExitReason::Error("one is too few".into());
+/// assert_eq!(Picky::start(1).unwrap_err(), StartError::Exit(reason));
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartError {
     /// It did not want to start, which a supervisor takes as no error.

@@ -45,6 +45,36 @@ const END: u32 = 2;
 /// let reason = monitor.wait(None).unwrap().reason;
 /// assert_eq!(reason, ExitReason::Limit("tree_cpu_time_max".into()));
 /// ```
+///
+/// With all kinds:
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::{Budget, Config, Mailbox, Spawn};
+///
+/// let config = Config::new()
+///     .unwrap()
+///     .can_spawn(true)
+///     // A quarter of a core, for a minute.
+///     .process_budget(Budget::cpu_share(250))
+///     .process_budget(Budget::lifetime(Duration::from_secs(60)))
+///     .process_budget(Budget::messages_out(1000))
+///     .process_budget(Budget::messages_in(1000))
+///     // One descendant too many ends the one that spawns it, instead of refusing it.
+///     .tree_budget(Budget::children(1).ending())
+///     // Counted, and not limited.
+///     .tree_budget(Budget::network_bytes(0).counted());
+/// let (_, monitor) = Spawn::new()
+///     .config(&config)
+///     .spawn_monitor((), |(), _: Mailbox<()>| {
+///         for _ in 0..2 {
+///             lunatic::spawn((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
+///         }
+///     })
+///     .unwrap();
+/// let reason = monitor.wait(None).unwrap().reason;
+/// assert_eq!(reason.to_string(), "went over the limit tree_children_max");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Budget {
@@ -114,6 +144,17 @@ impl Budget {
 }
 
 /// Whose account.
+///
+/// ```
+/// use lunatic::budget::{AccountError, Scope};
+/// use lunatic::{Budget, Config, Mailbox, Process, Spawn};
+///
+/// let wait = |(), mailbox: Mailbox<()>| drop(mailbox.receive());
+/// let config = Config::new().unwrap().tree_budget(Budget::memory(16 << 20));
+/// let child: Process<()> = Spawn::new().config(&config).spawn((), wait).unwrap();
+/// assert!(child.account(Scope::Subtree).is_ok());
+/// child.kill();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Scope {
@@ -150,6 +191,18 @@ impl Config {
 }
 
 /// What was used of something, and how much there may be.
+///
+/// ```
+/// use lunatic::budget::{Scope, Used};
+/// use lunatic::{Budget, Config, Mailbox, Process, Spawn};
+///
+/// let wait = |(), mailbox: Mailbox<()>| drop(mailbox.receive());
+/// let config = Config::new().unwrap().process_budget(Budget::children(3));
+/// let child: Process<()> = Spawn::new().config(&config).spawn((), wait).unwrap();
+/// let account = child.account(Scope::Process).unwrap();
+/// assert_eq!(account.children(), Used { used: 0, max: Some(3) });
+/// child.kill();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Used {
     /// So much was used.
@@ -159,6 +212,28 @@ pub struct Used {
 }
 
 /// What a process or a subtree has used.
+///
+/// ```
+/// use lunatic::budget::Scope;
+/// use lunatic::{Budget, Config, Mailbox, Process, Spawn};
+///
+/// let wait = |(), mailbox: Mailbox<()>| drop(mailbox.receive());
+/// let config = Config::new().unwrap().process_budget(Budget::memory(8 << 20));
+/// let child: Process<()> = Spawn::new().config(&config).spawn((), wait).unwrap();
+/// let account = child.account(Scope::Process).unwrap();
+/// assert!(account.memory().used > 0 && account.memory().max == Some(8 << 20));
+/// for other in [
+///     account.cpu_time(),
+///     account.cpu_share(),
+///     account.lifetime(),
+///     account.messages_out(),
+///     account.messages_in(),
+///     account.network_bytes(),
+/// ] {
+///     println!("{} of {:?}", other.used, other.max);
+/// }
+/// child.kill();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Account {
     entries: [Used; KINDS],
@@ -212,6 +287,14 @@ impl Account {
 }
 
 /// An account cannot be read.
+///
+/// ```
+/// use lunatic::budget::{AccountError, Scope};
+/// use lunatic::Pid;
+///
+/// let nobody = Pid::new(0, 999_999_999);
+/// assert_eq!(nobody.account(Scope::Process), Err(AccountError::NoProcess));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AccountError {
     /// There is no such process.

@@ -11,6 +11,15 @@ use crate::process::{Monitor, MonitorOptions};
 use crate::reason::ExitReason;
 
 /// Why a call has no answer.
+///
+/// ```
+/// use lunatic::{CallError, ExitReason, Pid, Postcard, call};
+///
+/// let nobody = Pid::new(0, 999_999_999);
+/// let error = call::<(), (), Postcard>(nobody, &(), None).unwrap_err();
+/// assert_eq!(error, CallError::Down(ExitReason::NoProcess));
+/// assert_eq!(error.to_string(), "the server has ended: noproc");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum CallError {
     /// There was none in time. If it comes later, it vanishes.
@@ -73,6 +82,20 @@ where
 /// # Errors
 ///
 /// As [`call`].
+///
+/// ```
+/// use lunatic::message::{self, Destination, Pattern};
+/// use lunatic::{Mailbox, Postcard, call_tagged, spawn_link};
+///
+/// let server = spawn_link((), |(), _: Mailbox<()>| {
+///     let envelope = message::receive(&[Pattern::tag(7)], None).unwrap();
+///     let (from, text) = envelope.decode_call::<String, Postcard>().unwrap();
+///     message::reply_postcard(from, &text.len()).unwrap();
+/// });
+/// let to = Destination::Pid(server.pid());
+/// let answer = call_tagged::<_, usize, Postcard>(to, 7, &"hello".to_owned(), None);
+/// assert_eq!(answer, Ok(5));
+/// ```
 pub fn call_tagged<Q, A, F>(
     server: Destination<'_>,
     tag: i64,

@@ -22,12 +22,57 @@ use crate::host_error::HostError;
 ///     .unwrap();
 /// # let _ = config;
 /// ```
+///
+/// What else there is:
+///
+/// ```
+/// use lunatic::{Config, ExitReason, Mailbox, Spawn};
+///
+/// // Some ten million instructions.
+/// let _short = Config::new().unwrap().fuel_max(100);
+/// let config = Config::new()
+///     .unwrap()
+///     .can_spawn(true)
+///     .can_create_configs(true)
+///     .can_compile_modules(false)
+///     .arg("program")
+///     .arg("--fast")
+///     .dir(".")
+///     .allow_bind("tcp:127.0.0.1:*")
+///     .unwrap()
+///     .allow_resolve(true)
+///     .allow("stderr")
+///     .unwrap()
+///     .deny("stderr")
+///     .unwrap();
+/// let (_, monitor) = Spawn::new()
+///     .config(&config)
+///     .spawn_monitor((), |(), _: Mailbox<()>| {
+///         assert_eq!(std::env::args().nth(1).as_deref(), Some("--fast"));
+///     })
+///     .unwrap();
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// ```
 #[derive(Debug)]
 pub struct Config {
     id: u64,
 }
 
 /// The process has no right to make configurations.
+///
+/// ```
+/// use lunatic::{Config, ConfigDenied, ExitReason, Mailbox, Spawn};
+///
+/// // What a configuration does not grant, a child does not have.
+/// let nothing = Config::new().unwrap();
+/// let (_, monitor) = Spawn::new()
+///     .config(&nothing)
+///     .spawn_monitor((), |(), _: Mailbox<()>| {
+///         assert!(matches!(Config::new(), Err(ConfigDenied)));
+///     })
+///     .unwrap();
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ConfigDenied;
 

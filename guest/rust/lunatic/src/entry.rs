@@ -8,6 +8,22 @@ use crate::process::exit;
 use crate::reason::ExitReason;
 
 /// What the function of a process may give: nothing, or a result whose error is why it ends.
+///
+/// ```
+/// use lunatic::{ExitReason, Mailbox, Outcome, spawn_monitor};
+///
+/// assert_eq!(().reason(), ExitReason::Normal);
+/// assert_eq!(Err::<(), _>("it broke").reason(), ExitReason::Error("it broke".into()));
+///
+/// fn parse(text: String, _: Mailbox<()>) -> Result<(), Box<dyn std::error::Error>> {
+///     text.parse::<u32>()?;
+///     Ok(())
+/// }
+///
+/// let (_, monitor) = spawn_monitor("seven".to_owned(), parse);
+/// let reason = monitor.wait(None).unwrap().reason;
+/// assert_eq!(reason, ExitReason::Error("invalid digit found in string".into()));
+/// ```
 pub trait Outcome {
     /// The reason to end with.
     fn reason(self) -> ExitReason;
@@ -71,6 +87,23 @@ where
 /// # Errors
 ///
 /// The reason to end with, if the argument is no `A`, or the parent ended before it sent it.
+///
+/// ```
+/// use lunatic::{ExitReason, Process};
+///
+/// /// Spawned by `Spawn::spawn_export("adder", …)`, or by a program in another language.
+/// #[unsafe(export_name = "adder")]
+/// extern "C" fn adder() {
+///     match lunatic::argument::<(Process<u32>, u32, u32)>() {
+///         Ok((parent, a, b)) => parent.send(a + b),
+///         Err(reason) => lunatic::exit(reason),
+///     }
+/// }
+/// # let mailbox = lunatic::Mailbox::<u32>::new();
+/// # let argument = (mailbox.this(), 1u32, 2u32);
+/// # let _: Process<()> = lunatic::Spawn::new().spawn_export("adder", &argument).unwrap();
+/// # assert_eq!(mailbox.receive().unwrap(), 3);
+/// ```
 pub fn argument<A>() -> Result<A, ExitReason>
 where
     Postcard: Format<A>,

@@ -18,6 +18,15 @@ use crate::reason::ExitReason;
 const ON_STACK_BYTES: usize = 512;
 
 /// What was received.
+///
+/// ```
+/// use lunatic::Pid;
+/// use lunatic::message::{self, Kind, Pattern};
+///
+/// let monitor = Pid::new(0, 999_999_999).monitor();
+/// let envelope = message::receive(&[Pattern::reference(monitor.reference())], None).unwrap();
+/// assert_eq!(envelope.kind(), Kind::Down);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A message.
@@ -29,6 +38,20 @@ pub enum Kind {
 }
 
 /// A linked process has ended, or somebody asks this one to; and this one traps exits.
+///
+/// ```
+/// use lunatic::message::Exit;
+/// use lunatic::{ExitReason, Mailbox, Received, process, spawn_link};
+///
+/// let before = process::trap_exit(true);
+/// let mailbox = Mailbox::<()>::new();
+/// let child = spawn_link((), |(), _: Mailbox<()>| -> ExitReason { "no paper".into() });
+/// let Ok(Received::Exit(Exit { from, tag, reason })) = mailbox.receive_any(None) else {
+///     unreachable!("nothing else comes")
+/// };
+/// assert_eq!((from, tag, reason), (child.pid(), 0, "no paper".into()));
+/// # process::trap_exit(before);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Exit {
     /// Who has ended, or asks.
@@ -40,6 +63,16 @@ pub struct Exit {
 }
 
 /// A process that was watched has ended.
+///
+/// ```
+/// use lunatic::message::Down;
+/// use lunatic::{ExitReason, Mailbox, spawn_monitor};
+///
+/// let (child, monitor) = spawn_monitor((), |(), _: Mailbox<()>| ());
+/// let Down { from, reference, reason, name } = monitor.wait(None).unwrap();
+/// assert_eq!((from, reference), (child.pid(), monitor.reference()));
+/// assert_eq!((reason, name), (ExitReason::Normal, None));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Down {
     /// Who; [`Pid::NONE`] if it was watched by a name that nobody had.
@@ -54,6 +87,28 @@ pub struct Down {
 
 /// What was received, before it is decoded. It can be read until the process receives or sends
 /// something else.
+///
+/// ```
+/// use lunatic::message::{self, Destination, Pattern};
+/// use lunatic::{Pid, Postcard, Ref};
+///
+/// let me = Destination::Pid(Pid::this());
+/// message::send::<u32, Postcard>(me, 5, &300, None).unwrap();
+/// let envelope = message::receive(&[Pattern::tag(5)], None).unwrap();
+/// assert_eq!((envelope.tag(), envelope.sender()), (5, Pid::this()));
+/// assert_eq!((envelope.len(), envelope.is_empty()), (2, false));
+/// assert_eq!((envelope.reference(), envelope.exit(), envelope.down()), (Ref::NONE, None, None));
+/// assert_eq!(envelope.decode::<u32, Postcard>(), Ok(300));
+///
+/// message::send::<u32, Postcard>(me, 5, &300, None).unwrap();
+/// let bytes = message::receive(&[Pattern::tag(5)], None).unwrap().into_bytes();
+/// assert_eq!(bytes, Ok(vec![0xac, 2]));
+///
+/// // A message that begins with the reference to answer to.
+/// message::send_call::<u8, Postcard>(me, 5, Ref::new(0, 7), &1, None).unwrap();
+/// let call = message::receive(&[Pattern::tag(5)], None).unwrap();
+/// assert_eq!(call.decode_call::<u8, Postcard>(), Ok((Ref::new(0, 7), 1)));
+/// ```
 #[derive(Debug)]
 #[must_use = "what was received is lost"]
 pub struct Envelope {
@@ -228,6 +283,17 @@ fn read_vec(length: u64) -> Vec<u8> {
 }
 
 /// A message was not what the receiver expects. Nothing is lost but the message.
+///
+/// ```
+/// use lunatic::{Mailbox, Pid, ReceiveError};
+///
+/// lunatic::send(Pid::this(), 7u8).unwrap();
+/// let Err(ReceiveError::Decode(error)) = Mailbox::<String>::new().receive() else {
+///     unreachable!("a byte is no text")
+/// };
+/// assert_eq!((error.sender, error.bytes, error.tag), (Pid::this(), 1, 0));
+/// assert!(error.expected.ends_with("String"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
     /// The type that was expected.
@@ -252,6 +318,18 @@ impl fmt::Display for DecodeError {
 impl Error for DecodeError {}
 
 /// Why nothing was received.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::{Mailbox, ReceiveError};
+///
+/// let mailbox = Mailbox::<u8>::new();
+/// match mailbox.receive_timeout(Duration::ZERO) {
+///     Ok(byte) => println!("{byte}"),
+///     Err(ReceiveError::Timeout) => println!("nothing there"),
+///     Err(ReceiveError::Decode(error)) => println!("from {}: {error}", error.sender),
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum ReceiveError {
     /// There was nothing within the time.

@@ -66,11 +66,28 @@ pub trait Format<T> {
 
     /// Whether [`decode_owned`](Format::decode_owned) is to be called for messages of any size,
     /// since it keeps the bytes.
+    ///
+    /// ```
+    /// use lunatic::format::{Format, Raw};
+    ///
+    /// assert!(<Raw as Format<Vec<u8>>>::KEEPS_BYTES);
+    /// assert_eq!(<Raw as Format<Vec<u8>>>::decode_owned(vec![1, 2]).unwrap(), [1, 2]);
+    /// ```
     const KEEPS_BYTES: bool = false;
 }
 
 /// The default: [postcard](https://docs.rs/postcard), compact, fast, and the same in all languages
 /// that have a Lunatic library.
+///
+/// ```
+/// use lunatic::{Mailbox, Postcard, Process};
+///
+/// // Both are the same type.
+/// let mailbox: Mailbox<(u8, String)> = Mailbox::<_, Postcard>::new();
+/// let me: Process<(u8, String), Postcard> = mailbox.this();
+/// me.send((1, "one".to_owned()));
+/// assert_eq!(mailbox.receive().unwrap(), (1, "one".to_owned()));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Postcard;
 
@@ -134,6 +151,15 @@ impl Format<String> for Raw {
 
 /// Bytes inside of a larger message, copied as one piece. Serde writes a `Vec<u8>` byte by byte;
 /// on the wire both are the same.
+///
+/// ```
+/// use lunatic::{Bytes, Mailbox};
+///
+/// let mailbox = Mailbox::<(String, Bytes)>::new();
+/// mailbox.this().send(("picture.png".to_owned(), vec![0; 50_000].into()));
+/// let (name, bytes) = mailbox.receive().unwrap();
+/// assert_eq!((&name[..], bytes.len()), ("picture.png", 50_000));
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -192,6 +218,14 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 /// A value cannot be written in a format.
+///
+/// ```
+/// use lunatic::format::{EncodeError, to_vec};
+///
+/// assert_eq!(to_vec(&7u8), Ok(vec![7]));
+/// let error = EncodeError::new("it has no end");
+/// assert_eq!(error.to_string(), "the value cannot be written as a message: it has no end");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodeError(String);
 
@@ -211,6 +245,14 @@ impl fmt::Display for EncodeError {
 impl Error for EncodeError {}
 
 /// Why bytes are no value of a type, as the format says it.
+///
+/// ```
+/// use lunatic::format::{DecodeCause, from_slice};
+///
+/// let cause: DecodeCause = from_slice::<bool>(&[2]).unwrap_err();
+/// println!("{cause}");
+/// assert_eq!(DecodeCause::new("no number").to_string(), "no number");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeCause(String);
 
@@ -266,6 +308,19 @@ pub fn write<T: Serialize + ?Sized>(value: &T, output: &mut Output) -> Result<()
 /// # Errors
 ///
 /// As for [`write()`].
+///
+/// ```
+/// use lunatic::format::{Output, from_slice, to_vec, write};
+///
+/// let bytes = to_vec(&("seven", 7u32)).unwrap();
+/// assert_eq!(bytes, b"\x05seven\x07");
+/// assert_eq!(from_slice::<(String, u32)>(&bytes).unwrap(), ("seven".to_owned(), 7));
+/// assert!(from_slice::<u8>(&bytes).is_err(), "bytes are left over");
+///
+/// let mut output = Output::in_memory();
+/// write(&300u32, &mut output).unwrap();
+/// assert_eq!(output.into_bytes(), [0xac, 2]);
+/// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut output = Output::in_memory();
     write(value, &mut output)?;

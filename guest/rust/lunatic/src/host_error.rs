@@ -7,6 +7,13 @@ use std::io;
 use crate::abi;
 
 /// What the runtime said why something cannot be done.
+///
+/// ```
+/// let error = lunatic::Module::compile(b"no module").unwrap_err();
+/// println!("{error}");
+/// let error: std::io::Error = error.into();
+/// assert_eq!(error.kind(), std::io::ErrorKind::Other);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HostError(String);
 

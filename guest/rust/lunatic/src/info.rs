@@ -5,6 +5,12 @@ use crate::pid::{Pid, Ref};
 use crate::process::Priority;
 
 /// What a process does.
+///
+/// ```
+/// use lunatic::{Pid, Status};
+///
+/// assert_eq!(Pid::this().info().unwrap().status, Status::Running);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
     /// It waits.
@@ -18,6 +24,17 @@ pub enum Status {
 }
 
 /// A process at one moment.
+///
+/// ```
+/// use lunatic::{Mailbox, Pid, spawn_link};
+///
+/// let child = spawn_link((), |(), mailbox: Mailbox<u32>| drop(mailbox.receive())).pid();
+/// let info = child.info().unwrap();
+/// assert_eq!((info.parent, info.links), (Some(Pid::this()), vec![Pid::this()]));
+/// println!("{child}: {:?}, {} messages, {} bytes", info.status, info.messages, info.memory_bytes);
+/// # child.unlink();
+/// # child.kill();
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Info {

@@ -55,9 +55,11 @@ mod info;
 pub mod logger;
 mod mailbox;
 pub mod message;
+mod monitor;
 pub mod net;
 mod output;
 pub mod panic;
+mod pattern;
 mod pid;
 pub mod process;
 mod reason;
@@ -67,6 +69,7 @@ pub mod server;
 #[cfg(feature = "tracing")]
 mod spans;
 mod spawn;
+mod spawn_error;
 pub mod statem;
 pub mod supervisor;
 pub mod sys;
@@ -117,6 +120,21 @@ pub use reason::ExitReason;
 pub use spawn::{Spawn, SpawnError, spawn, spawn_link, spawn_monitor};
 
 /// State that belongs to the process: std's `thread_local!`, since each process has its own.
+///
+/// ```
+/// use std::cell::Cell;
+/// use lunatic::{Mailbox, Process, process_local, spawn_link};
+///
+/// process_local! {
+///     static COUNT: Cell<u32> = const { Cell::new(0) };
+/// }
+///
+/// COUNT.set(5);
+/// let mailbox = Mailbox::<u32>::new();
+/// // Another process has its own.
+/// spawn_link(mailbox.this(), |parent: Process<u32>, _: Mailbox<()>| parent.send(COUNT.get()));
+/// assert_eq!((mailbox.receive(), COUNT.get()), (Ok(0), 5));
+/// ```
 pub use std::thread_local as process_local;
 
 use message::Destination;
@@ -129,6 +147,17 @@ use serde::de::DeserializeOwned;
 /// # Errors
 ///
 /// If nobody has the name, or the message cannot be written.
+///
+/// ```
+/// use lunatic::{Mailbox, Pid, register, send, unregister};
+///
+/// register("counter", Pid::this()).unwrap();
+/// send("counter", 7u32).unwrap();
+/// send(Pid::this(), 8u32).unwrap();
+/// let mailbox = Mailbox::<u32>::new();
+/// assert_eq!((mailbox.receive(), mailbox.receive()), (Ok(7), Ok(8)));
+/// # unregister("counter");
+/// ```
 pub fn send<'a, M: Serialize + DeserializeOwned>(
     to: impl Into<Destination<'a>>,
     message: M,

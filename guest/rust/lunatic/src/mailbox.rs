@@ -29,6 +29,20 @@ use crate::pid::Pid;
 pub struct Mailbox<M, F = Postcard>(PhantomData<fn(M, F) -> M>);
 
 /// What can arrive in a mailbox besides messages: ends of other processes.
+///
+/// ```
+/// use lunatic::{Mailbox, Received, spawn_monitor};
+///
+/// let mailbox = Mailbox::<u8>::new();
+/// spawn_monitor(mailbox.this(), |parent, _: Mailbox<()>| parent.send(1));
+/// for _ in 0..2 {
+///     match mailbox.receive_any(None).unwrap() {
+///         Received::Message(number) => println!("{number}"),
+///         Received::Exit(exit) => println!("{} has ended, which is linked", exit.from),
+///         Received::Down(down) => println!("{} has ended, which is watched", down.from),
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received<M> {
     /// A message.
@@ -86,6 +100,17 @@ impl<M, F: Format<M>> Mailbox<M, F> {
     /// # Errors
     ///
     /// As for [`receive_timeout`](Mailbox::receive_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lunatic::{Mailbox, ReceiveError};
+    ///
+    /// fn next(mailbox: Mailbox<u8>, patience: Option<Duration>) -> Result<u8, ReceiveError> {
+    ///     mailbox.receive_within(patience)
+    /// }
+    ///
+    /// assert_eq!(next(Mailbox::new(), Some(Duration::ZERO)), Err(ReceiveError::Timeout));
+    /// ```
     pub fn receive_within(&self, timeout: Option<Duration>) -> Result<M, ReceiveError> {
         let envelope = message::receive(&[Pattern::tag(tag::NONE)], timeout);
         let envelope = envelope.ok_or(ReceiveError::Timeout)?;
@@ -110,6 +135,7 @@ impl<M, F: Format<M>> Mailbox<M, F> {
     /// assert_eq!(mailbox.receive_any(None).unwrap(), Received::Message(7));
     /// let Received::Exit(exit) = mailbox.receive_any(None).unwrap() else { panic!() };
     /// assert_eq!(exit.reason, ExitReason::Shutdown);
+    /// # process::trap_exit(false);
     /// ```
     pub fn receive_any(&self, timeout: Option<Duration>) -> Result<Received<M>, ReceiveError> {
         let patterns = [Pattern::tag(tag::NONE), Pattern::EXIT, Pattern::DOWN];
@@ -149,6 +175,19 @@ impl<M, F> fmt::Debug for Mailbox<M, F> {
 ///
 /// It is a [`Pid`] that knows a type: all methods of `Pid` (link, monitor, exit, …) are there,
 /// too. It can be copied, kept, and sent to other processes, be its process alive or not.
+///
+/// ```
+/// use lunatic::{Mailbox, Pid, Process};
+///
+/// let mailbox = Mailbox::<u64>::new();
+/// let me: Process<u64> = mailbox.this();
+/// assert_eq!((me.pid(), me), (Pid::this(), Process::from_pid(Pid::this())));
+/// me.send(1);
+/// me.send_within(2, Some(std::time::Duration::from_secs(1))).unwrap();
+/// assert_eq!((mailbox.receive(), mailbox.receive()), (Ok(1), Ok(2)));
+/// // It is a `Pid`, too.
+/// assert!(me.is_alive());
+/// ```
 pub struct Process<M, F = Postcard> {
     pid: Pid,
     types: PhantomData<fn(M, F)>,

@@ -14,9 +14,25 @@ use std::time::Duration;
 use crate::abi::{self, TIMED_OUT};
 pub use crate::envelope::{DecodeError, Down, Envelope, Exit, Kind, ReceiveError};
 use crate::format::{EncodeError, Format, Output, Postcard};
+pub use crate::pattern::{Header, Pattern};
 use crate::pid::{Pid, Ref};
 
 /// Tags below 0 belong to the libraries: `guest/wire.md` says what each is for.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::message::{Destination, Pattern, receive, send, tag};
+/// use lunatic::{Mailbox, Pid, Postcard};
+///
+/// // Tags above 0 are the program's own; a mailbox takes those without one.
+/// const URGENT: i64 = 1;
+/// let me = Destination::Pid(Pid::this());
+/// send::<u8, Postcard>(me, tag::NONE, &1, None).unwrap();
+/// send::<u8, Postcard>(me, URGENT, &2, None).unwrap();
+/// let first = receive(&[Pattern::tag(URGENT)], Some(Duration::ZERO)).unwrap();
+/// assert_eq!(first.decode::<u8, Postcard>(), Ok(2));
+/// assert_eq!(Mailbox::<u8>::new().receive(), Ok(1));
+/// ```
 pub mod tag {
     /// No tag: plain messages.
     pub const NONE: i64 = 0;
@@ -85,99 +101,23 @@ pub(crate) fn milliseconds(timeout: Option<Duration>) -> u64 {
     timeout.as_secs().saturating_mul(1000).saturating_add(rest).min(u64::MAX - 1)
 }
 
-/// Which messages a receive takes.
-///
-/// ```
-/// use std::time::Duration;
-/// use lunatic::message::{self, Pattern};
-///
-/// let nobody = lunatic::Pid::new(0, 999_999_999);
-/// let monitor = nobody.monitor();
-/// // The down of this monitor, or a message through its alias.
-/// let envelope = message::receive(&[Pattern::reference(monitor.reference())], None).unwrap();
-/// assert!(envelope.kind() == message::Kind::Down);
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Pattern {
-    kinds: u32,
-    equal: u32,
-    tag: i64,
-    sender: Pid,
-    reference: Ref,
-}
-
-const MESSAGES: u32 = 1;
-const EXITS: u32 = 2;
-const DOWNS: u32 = 4;
-const TAG: u32 = 1;
-const SENDER: u32 = 2;
-const REFERENCE: u32 = 4;
-
-impl Pattern {
-    /// Messages, exits and downs.
-    pub const ANY: Pattern = Pattern::kinds(MESSAGES | EXITS | DOWNS);
-    /// Messages.
-    pub const MESSAGE: Pattern = Pattern::kinds(MESSAGES);
-    /// Exits of linked processes that were trapped.
-    pub const EXIT: Pattern = Pattern::kinds(EXITS);
-    /// Downs of monitors.
-    pub const DOWN: Pattern = Pattern::kinds(DOWNS);
-
-    const fn kinds(kinds: u32) -> Pattern {
-        Pattern { kinds, equal: 0, tag: 0, sender: Pid::NONE, reference: Ref::NONE }
-    }
-
-    /// Messages with this tag.
-    pub const fn tag(tag: i64) -> Pattern {
-        Pattern { equal: TAG, tag, ..Pattern::MESSAGE }
-    }
-
-    /// What belongs to this reference: the down of a monitor, or a message through an alias or of a
-    /// timer.
-    pub const fn reference(reference: Ref) -> Pattern {
-        Pattern { equal: REFERENCE, reference, ..Pattern::kinds(MESSAGES | DOWNS) }
-    }
-
-    /// The same, but only with this tag: of a message, or of the link of an exit.
-    #[must_use]
-    pub const fn and_tag(self, tag: i64) -> Pattern {
-        Pattern { equal: self.equal | TAG, tag, ..self }
-    }
-
-    /// The same, but only from this process: who sent it, set the timer, or ended.
-    #[must_use]
-    pub const fn and_sender(self, sender: Pid) -> Pattern {
-        Pattern { equal: self.equal | SENDER, sender, ..self }
-    }
-
-    /// The same, but only with this reference.
-    #[must_use]
-    pub const fn and_reference(self, reference: Ref) -> Pattern {
-        Pattern { equal: self.equal | REFERENCE, reference, ..self }
-    }
-}
-
-/// What the runtime tells of what was received.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Header {
-    pub(crate) kind: u32,
-    pub(crate) reason: u32,
-    pub(crate) tag: i64,
-    pub(crate) sender: Pid,
-    pub(crate) reference: Ref,
-    pub(crate) bytes: u64,
-    pub(crate) resources: u32,
-    pub(crate) name_bytes: u32,
-}
-
 /// Takes the oldest message that one of the patterns takes; without patterns, the oldest of all.
 /// `None` if there was none within the timeout.
 ///
 /// # Panics
 ///
 /// Traps if there are more than 256 patterns.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::Pid;
+/// use lunatic::message::{receive, Kind, Pattern};
+///
+/// lunatic::send(Pid::this(), 1u8).unwrap();
+/// let envelope = receive(&[Pattern::MESSAGE, Pattern::DOWN], Some(Duration::ZERO)).unwrap();
+/// assert_eq!(envelope.kind(), Kind::Message);
+/// assert_eq!(envelope.into_bytes().unwrap(), [1]);
+/// ```
 pub fn receive(patterns: &[Pattern], timeout: Option<Duration>) -> Option<Envelope> {
     receive_flags(patterns, 0, timeout)
 }
@@ -210,12 +150,48 @@ fn receive_flags(patterns: &[Pattern], flags: u32, timeout: Option<Duration>) ->
 
 /// Remembers what is in the mailbox now, for [`receive_marked`]: who waits for an answer to what it
 /// is about to send need not look at what was there before.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::message::{self, Pattern};
+/// use lunatic::Pid;
+///
+/// for number in 1..=3u8 {
+///     lunatic::send(Pid::this(), number).unwrap();
+/// }
+/// message::mark();
+/// lunatic::send(Pid::this(), 4u8).unwrap();
+/// // What was there before is not even looked at.
+/// let envelope = message::receive_marked(&[Pattern::MESSAGE], None).unwrap();
+/// assert_eq!(envelope.into_bytes().unwrap(), [4]);
+/// # while let Some(envelope) = message::receive(&[Pattern::MESSAGE], Some(Duration::ZERO)) {
+/// #     drop(envelope.into_bytes());
+/// # }
+/// ```
 pub fn mark() {
     // SAFETY: no pointers.
     unsafe { abi::message::mark() }
 }
 
 /// Where a message can be sent.
+///
+/// ```
+/// use lunatic::message::Destination;
+/// use lunatic::process::AliasOptions;
+/// use lunatic::{Alias, Mailbox, Pid, register, send, unregister};
+///
+/// let alias = Alias::new(AliasOptions { urgent_messages: true, ..Default::default() });
+/// register("here", Pid::this()).unwrap();
+/// send(Destination::Pid(Pid::this()), 1u8).unwrap();
+/// send(Destination::Name("here"), 2u8).unwrap();
+/// send(Destination::Alias(alias.reference()), 3u8).unwrap();
+/// send(Destination::Urgent(alias.reference()), 4u8).unwrap();
+/// let mailbox = Mailbox::<u8>::new();
+/// let order = [(); 4].map(|()| mailbox.receive().unwrap());
+/// assert_eq!(order, [4, 1, 2, 3]);
+/// # unregister("here");
+/// # alias.end();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Destination<'a> {
     /// A process. What is sent to one that does not exist vanishes.
@@ -241,6 +217,12 @@ impl<'a> From<&'a str> for Destination<'a> {
 }
 
 /// Why a message was not sent.
+///
+/// ```
+/// use lunatic::SendError;
+///
+/// assert_eq!(lunatic::send("nobody", 1u8), Err(SendError::NoName));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum SendError {
     /// The mailbox was full until the deadline.
@@ -332,6 +314,23 @@ pub fn send<T, F: Format<T>>(
 /// # Errors
 ///
 /// As for [`send`].
+///
+/// ```
+/// use lunatic::message::{self, Destination, Pattern, tag};
+/// use lunatic::{Mailbox, Pid, Postcard, process::MonitorOptions, spawn};
+///
+/// let server = spawn((), |(), _: Mailbox<()>| {
+///     let envelope = message::receive(&[Pattern::tag(tag::CALL)], None).unwrap();
+///     let (from, number) = envelope.decode_call::<u8, Postcard>().unwrap();
+///     message::reply::<u8, Postcard>(from, &(number + 1)).unwrap();
+/// });
+/// // What `lunatic::call` does: the reference of a monitor is the place for one answer.
+/// let monitor = server.monitor_with(MonitorOptions::CALL);
+/// let (to, answer) = (Destination::Pid(server.pid()), monitor.reference());
+/// message::send_call::<u8, Postcard>(to, tag::CALL, answer, &1, None).unwrap();
+/// let envelope = message::receive(&[Pattern::reference(answer)], None).unwrap();
+/// assert_eq!(envelope.decode::<u8, Postcard>(), Ok(2));
+/// ```
 pub fn send_call<T, F: Format<T>>(
     to: Destination<'_>,
     tag: i64,
@@ -357,6 +356,18 @@ pub fn reply<T, F: Format<T>>(to: Ref, body: &T) -> Result<(), SendError> {
 /// # Errors
 ///
 /// If the body cannot be written.
+///
+/// ```
+/// use lunatic::message::{self, Pattern, tag};
+/// use lunatic::{Mailbox, Postcard, call, spawn};
+///
+/// let server = spawn((), |(), _: Mailbox<()>| {
+///     let envelope = message::receive(&[Pattern::tag(tag::CALL)], None).unwrap();
+///     let (from, ()) = envelope.decode_call::<(), Postcard>().unwrap();
+///     message::reply_postcard(from, &"here".to_owned()).unwrap();
+/// });
+/// assert_eq!(call::<(), String, Postcard>(server.pid(), &(), None).as_deref(), Ok("here"));
+/// ```
 pub fn reply_postcard<T>(to: Ref, body: &T) -> Result<(), SendError>
 where
     Postcard: Format<T>,
@@ -367,11 +378,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn structures_have_the_sizes_of_the_abi() {
-        assert_eq!((size_of::<Pattern>(), size_of::<Header>()), (48, 64));
-    }
 
     #[test]
     fn deadlines_are_rounded_up_and_never_become_none() {

@@ -39,6 +39,13 @@ impl Output {
     }
 
     /// Takes these bytes.
+    ///
+    /// ```
+    /// let mut output = lunatic::format::Output::in_memory();
+    /// output.write(b"seven ");
+    /// output.write(b"bytes");
+    /// assert_eq!(output.into_bytes(), b"seven bytes");
+    /// ```
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         if bytes.len() > BUFFER_BYTES - self.used {

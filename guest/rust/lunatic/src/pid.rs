@@ -16,6 +16,20 @@ use serde::{Deserialize, Serialize};
 /// assert!(me.is_alive());
 /// println!("I am {me}"); // <0.1>
 /// ```
+///
+/// What a pid is made of:
+///
+/// ```
+/// use lunatic::{Mailbox, Pid};
+///
+/// let me = Pid::this();
+/// assert_eq!(Pid::new(me.node(), me.id()), me);
+/// assert!(me != Pid::NONE && !Pid::new(0, 999_999_999).is_alive());
+/// // It travels in messages.
+/// let mailbox = Mailbox::<Pid>::new();
+/// mailbox.this().send(me);
+/// assert_eq!(mailbox.receive().unwrap(), me);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Pid {
@@ -28,6 +42,18 @@ pub struct Pid {
 /// The methods that belong to each of them are on [`Monitor`](crate::Monitor),
 /// [`Alias`](crate::Alias) and [`Timer`](crate::timer::Timer); a `Ref` is what they have in common
 /// in messages and patterns.
+///
+/// ```
+/// use lunatic::{Alias, Ref};
+///
+/// let alias = Alias::new(Default::default());
+/// let reference = alias.reference();
+/// assert_eq!(Ref::new(reference.node(), reference.id()), reference);
+/// assert_eq!(Ref::from_bytes(reference.to_bytes()), reference);
+/// assert!(Ref::NONE.is_none() && !reference.is_none());
+/// println!("{reference}"); // #Ref<0.7>
+/// # alias.end();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Ref {

@@ -4,14 +4,13 @@ use core::fmt;
 use std::error::Error;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::abi;
 pub use crate::hibernate::hibernate;
 use crate::host_error::HostError;
 use crate::mailbox::Process;
-use crate::message::{self, Down, Pattern};
-use crate::pid::{Pair, Pid, Ref};
+use crate::message;
+pub use crate::monitor::{Alias, AliasOf, AliasOptions, Monitor, MonitorOptions};
+use crate::pid::{Pair, Pid};
 use crate::reason::ExitReason;
 
 /// Ends the process that runs, with this reason. Linked processes and monitors hear of it.
@@ -82,6 +81,17 @@ pub fn trap_exit(on: bool) -> bool {
 }
 
 /// Who runs first among processes that are ready.
+///
+/// ```
+/// use lunatic::process::Priority;
+/// use lunatic::{Mailbox, Spawn, spawn_link};
+///
+/// let wait = |(), mailbox: Mailbox<()>| drop(mailbox.receive());
+/// let urgent = Spawn::new().priority(Priority::High).spawn((), wait).unwrap();
+/// assert_eq!(urgent.info().unwrap().priority, Priority::High);
+/// assert!(Priority::Low < Priority::Normal && Priority::High < Priority::Max);
+/// urgent.kill();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u32)]
 pub enum Priority {
@@ -180,6 +190,15 @@ impl Pid {
     }
 
     /// Whether the process exists. If it is ending, waits until everybody has been told.
+    ///
+    /// ```
+    /// use lunatic::{Mailbox, spawn};
+    ///
+    /// let child = spawn((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
+    /// assert!(child.is_alive());
+    /// child.kill();
+    /// assert!(!child.is_alive());
+    /// ```
     pub fn is_alive(self) -> bool {
         // SAFETY: no pointers.
         unsafe { abi::process::is_alive(self.node(), self.id()) != 0 }
@@ -187,6 +206,16 @@ impl Pid {
 
     /// Asks the process to exit, as Erlang's `exit/2`: it ends, or gets a message if it traps
     /// exits. [`ExitReason::Normal`] ends nobody but oneself.
+    ///
+    /// ```
+    /// use lunatic::{ExitReason, Mailbox, spawn_monitor};
+    ///
+    /// let (process, monitor) =
+    ///     spawn_monitor((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
+    /// process.exit(ExitReason::Normal); // is ignored
+    /// process.exit(ExitReason::Shutdown);
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Shutdown);
+    /// ```
     pub fn exit(self, reason: ExitReason) {
         let (kind, data) = reason.parts_to_give();
         // SAFETY: the data lives during the call.
@@ -209,6 +238,21 @@ impl Pid {
 
     /// Links this process with the one that runs: if one ends, the other hears of it, and ends,
     /// too, unless the reason was normal or it traps exits. Linking twice is linking once.
+    ///
+    /// ```
+    /// use lunatic::{ExitReason, Mailbox, Pid, spawn, spawn_monitor};
+    ///
+    /// let other = spawn((), |(), mailbox: Mailbox<()>| drop(mailbox.receive())).pid();
+    /// let (_, monitor) = spawn_monitor(other, |other: Pid, _: Mailbox<()>| {
+    ///     other.link();
+    ///     other.unlink();
+    ///     other.link_tagged(7, false);
+    ///     lunatic::exit(ExitReason::Shutdown)
+    /// });
+    /// let other = other.monitor();
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Shutdown);
+    /// assert_eq!(other.wait(None).unwrap().reason, ExitReason::Shutdown);
+    /// ```
     pub fn link(self) {
         self.link_tagged(0, false);
     }
@@ -226,19 +270,25 @@ impl Pid {
         unsafe { abi::process::unlink_pid(self.node(), self.id()) }
     }
 
-    /// Watches the process: when it ends, or if it does not exist, one [`Down`] comes.
+    /// Watches the process: when it ends, or if it does not exist, one [`Down`](message::Down)
+    /// comes.
     pub fn monitor(self) -> Monitor {
         self.monitor_with(MonitorOptions::default())
     }
 
     /// The same with options.
+    ///
+    /// ```
+    /// use lunatic::process::MonitorOptions;
+    /// use lunatic::{ExitReason, Pid};
+    ///
+    /// // Its down goes before ordinary messages.
+    /// let options = MonitorOptions { urgent_down: true, ..Default::default() };
+    /// let monitor = Pid::new(0, 999_999_999).monitor_with(options);
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::NoProcess);
+    /// ```
     pub fn monitor_with(self, options: MonitorOptions) -> Monitor {
-        let mut pair: Pair = [0; 2];
-        // SAFETY: the place has 16 bytes.
-        unsafe {
-            abi::process::monitor_pid(self.node(), self.id(), options.bits(), pair.as_mut_ptr())
-        };
-        Monitor { reference: pair.into() }
+        Monitor::of_pid(self, options)
     }
 
     /// Keeps the process from running until it is resumed as often, or this one ends. Comes back
@@ -274,157 +324,19 @@ impl Pid {
     }
 
     /// The process, believed to take messages of this type.
+    ///
+    /// ```
+    /// use lunatic::{Mailbox, Process, register, unregister, whereis};
+    ///
+    /// let mailbox = Mailbox::<u8>::new();
+    /// register("typed", mailbox.this()).unwrap();
+    /// let process: Process<u8> = whereis("typed").unwrap().typed();
+    /// process.send(3);
+    /// assert_eq!(mailbox.receive().unwrap(), 3);
+    /// # unregister("typed");
+    /// ```
     pub fn typed<M, F>(self) -> Process<M, F> {
         Process::from_pid(self)
-    }
-}
-
-/// What a monitor is besides a monitor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct MonitorOptions {
-    /// Whether its reference is an alias of this process, too, and how long.
-    pub alias: AliasOf,
-    /// The down goes before ordinary messages.
-    pub urgent_down: bool,
-    /// The alias takes urgent messages.
-    pub urgent_messages: bool,
-}
-
-/// How long the reference of a monitor is an alias.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(u32)]
-pub enum AliasOf {
-    /// It is none.
-    #[default]
-    None = 0,
-    /// Until it is taken away.
-    Explicit = 1,
-    /// As long as the monitor.
-    Monitor = 2,
-    /// As long as the monitor, or until the first message through it, which ends the monitor, too:
-    /// what a call needs.
-    OneReply = 3,
-}
-
-impl MonitorOptions {
-    /// What a call needs: an alias for one answer.
-    pub const CALL: MonitorOptions =
-        MonitorOptions { alias: AliasOf::OneReply, urgent_down: false, urgent_messages: false };
-
-    pub(crate) const fn bits(self) -> u32 {
-        self.alias as u32 | (self.urgent_down as u32) << 2 | (self.urgent_messages as u32) << 3
-    }
-}
-
-/// A monitor of a process. It stays when this value is dropped, as in Erlang.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Monitor {
-    reference: Ref,
-}
-
-impl Monitor {
-    /// Watches the process that has the name now. If nobody has it, the down comes at once.
-    ///
-    /// # Panics
-    ///
-    /// Traps if the name is longer than 4,096 bytes.
-    ///
-    /// ```
-    /// use lunatic::{ExitReason, Monitor};
-    ///
-    /// let down = Monitor::of_name("nobody", Default::default()).wait(None).unwrap();
-    /// assert_eq!((down.reason, down.name.as_deref()), (ExitReason::NoProcess, Some("nobody")));
-    /// ```
-    pub fn of_name(name: &str, options: MonitorOptions) -> Monitor {
-        let mut pair: Pair = [0; 2];
-        // SAFETY: the text lives during the call; the place has 16 bytes.
-        unsafe {
-            abi::process::monitor_name(name.as_ptr(), name.len(), options.bits(), pair.as_mut_ptr())
-        };
-        Monitor { reference: pair.into() }
-    }
-
-    /// The monitor of this reference.
-    pub const fn from_reference(reference: Ref) -> Monitor {
-        Monitor { reference }
-    }
-
-    /// Its reference, which its down carries; the alias, if it was made as one.
-    pub const fn reference(self) -> Ref {
-        self.reference
-    }
-
-    /// Stops watching, and takes a down out of the mailbox that is there already. `false` if the
-    /// process had ended, or the monitor was taken away before.
-    pub fn demonitor(self) -> bool {
-        // SAFETY: no pointers.
-        unsafe { abi::process::demonitor(self.reference.node(), self.reference.id(), 1) != 0 }
-    }
-
-    /// Waits for the end of the process. `None` if it has not ended in time.
-    pub fn wait(self, timeout: Option<Duration>) -> Option<Down> {
-        let pattern = Pattern::DOWN.and_reference(self.reference);
-        message::receive(&[pattern], timeout)?.down()
-    }
-}
-
-/// A name that this process gives itself (EEP 53): who has it can send to it, and only its owner
-/// can end it. What comes afterwards vanishes.
-///
-/// ```
-/// use lunatic::{Alias, Mailbox, message::Destination};
-///
-/// let alias = Alias::new(Default::default());
-/// let mailbox = Mailbox::<u8>::new();
-/// lunatic::send(Destination::Alias(alias.reference()), 1u8).unwrap();
-/// assert_eq!(mailbox.receive().unwrap(), 1);
-/// assert!(alias.end());
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Alias {
-    reference: Ref,
-}
-
-/// What an alias takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct AliasOptions {
-    /// The first message through it ends it.
-    pub once: bool,
-    /// It takes urgent messages.
-    pub urgent_messages: bool,
-}
-
-impl Alias {
-    /// Makes an alias of the process that runs.
-    pub fn new(options: AliasOptions) -> Alias {
-        let flags = u32::from(options.once) | u32::from(options.urgent_messages) << 1;
-        let mut pair: Pair = [0; 2];
-        // SAFETY: the place has 16 bytes.
-        unsafe { abi::process::alias(flags, pair.as_mut_ptr()) };
-        Alias { reference: pair.into() }
-    }
-
-    /// Its reference.
-    pub const fn reference(self) -> Ref {
-        self.reference
-    }
-
-    /// Asks its owner to exit, through the alias, as Erlang's `exit/3`; nothing happens if that
-    /// has ended. If it is urgent, the owner traps exits and the alias takes urgent messages, the
-    /// exit goes before ordinary messages.
-    pub fn exit(reference: Ref, reason: ExitReason, urgent: bool) {
-        let (node, id) = (reference.node(), reference.id());
-        let (kind, data) = reason.parts_to_give();
-        // SAFETY: the data lives during the call.
-        unsafe {
-            abi::process::exit_alias(node, id, urgent.into(), kind, data.as_ptr(), data.len())
-        }
-    }
-
-    /// Ends it. `false` if it was no alias of this process any more.
-    pub fn end(self) -> bool {
-        // SAFETY: no pointers.
-        unsafe { abi::process::unalias(self.reference.node(), self.reference.id()) != 0 }
     }
 }
 
@@ -471,6 +383,16 @@ pub fn whereis(name: &str) -> Option<Pid> {
 }
 
 /// Why a name was not given. Nothing has changed.
+///
+/// ```
+/// use lunatic::{Pid, RegisterError, register, unregister};
+///
+/// register("one", Pid::this()).unwrap();
+/// assert_eq!(register("one", Pid::this()), Err(RegisterError::NameTaken));
+/// assert_eq!(register("two", Pid::this()), Err(RegisterError::HasName));
+/// assert_eq!(register("two", Pid::new(0, 999_999_999)), Err(RegisterError::NoProcess));
+/// # unregister("one");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RegisterError {
     /// Another process has the name.

@@ -35,6 +35,18 @@ const SHUTDOWN_PREFIX: &[u8] = b"shutdown:";
 /// let down = monitor.wait(None).unwrap();
 /// assert_eq!(down.reason, ExitReason::Error("there is nothing to do".into()));
 /// ```
+///
+/// Reasons are told apart, and taken to their parts and back:
+///
+/// ```
+/// use lunatic::ExitReason;
+///
+/// assert!(ExitReason::Shutdown.is_orderly() && !ExitReason::Killed.is_orderly());
+/// let reason = ExitReason::Error("no paper".into());
+/// assert_eq!((reason.kind(), &reason.data()[..]), (8, &b"no paper"[..]));
+/// assert_eq!(ExitReason::from_parts(8, b"no paper"), reason);
+/// println!("{reason}"); // no paper
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ExitReason {
@@ -92,6 +104,14 @@ impl ExitReason {
     /// # Errors
     ///
     /// If the value cannot be serialised.
+    ///
+    /// ```
+    /// use lunatic::ExitReason;
+    ///
+    /// let reason = ExitReason::shutdown_with(&"the shop closes").unwrap();
+    /// assert!(reason.is_orderly());
+    /// assert_eq!(reason.decode::<String>().as_deref(), Some("the shop closes"));
+    /// ```
     pub fn shutdown_with<T: Serialize + ?Sized>(
         value: &T,
     ) -> Result<ExitReason, format::EncodeError> {

@@ -32,6 +32,22 @@ use crate::pid::Pid;
 use crate::server::{Caller, Server, ServerRef};
 
 /// What is redirected, and where to.
+///
+/// ```
+/// use lunatic::redirect::Redirect;
+/// use lunatic::{Config, ExitReason, Mailbox, Spawn};
+///
+/// let frozen = Redirect::new("clock", "fixed:2001-09-09T01:46:40Z").alone();
+/// let config = Config::new().unwrap().allow("clocks").unwrap().redirect(&frozen).unwrap();
+/// let (_, monitor) = Spawn::new()
+///     .config(&config)
+///     .spawn_monitor((), |(), _: Mailbox<()>| {
+///         let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+///         assert_eq!(now.as_secs(), 1_000_000_000);
+///     })
+///     .unwrap();
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Redirect<'a> {
@@ -169,6 +185,14 @@ impl Pid {
 }
 
 /// What was written, as a process is told.
+///
+/// ```
+/// use lunatic::redirect::Written;
+///
+/// let written = Written { source: "log/a.txt".into(), data: b"one line\n".to_vec().into() };
+/// let text = String::from_utf8_lossy(&written.data);
+/// assert_eq!(format!("{}: {}", written.source, text.trim_end()), "log/a.txt: one line");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// `stdout`, `stderr`, or the path of the file.
@@ -178,6 +202,14 @@ pub struct Written {
 }
 
 /// Why a request fails, as the program sees it: an error number of WASI, from 1 to 76.
+///
+/// ```
+/// use lunatic::redirect::Errno;
+///
+/// assert_eq!(Errno::NOENT, Errno(44));
+/// let answer: Result<u64, Errno> = Err(Errno::NOTSUP);
+/// # let _ = answer;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errno(pub u16);
 
@@ -189,9 +221,37 @@ impl Errno {
 }
 
 /// The token with which a request is answered.
+///
+/// ```
+/// use lunatic::redirect::{Answer, Errno, Metadata};
+///
+/// fn stat(path: &str, answer: Answer<Metadata>) {
+///     match path {
+///         "data/a.txt" => answer.reply(&Ok(Metadata { kind: 4, size: 5, ..Default::default() })),
+///         _ => answer.reply(&Err(Errno::NOENT)),
+///     }
+/// }
+/// ```
 pub type Answer<T> = Caller<Result<T, Errno>>;
 
 /// What was opened.
+///
+/// ```
+/// use lunatic::redirect::{Errno, Opened, Request};
+///
+/// fn open(request: Request) {
+///     match request {
+///         Request::Open { path, answer, .. } if path == "data" => {
+///             answer.reply(&Ok(Opened::Directory));
+///         }
+///         Request::Open { path, answer, .. } if path == "data/a.txt" => {
+///             answer.reply(&Ok(Opened::File(1)));
+///         }
+///         Request::Open { answer, .. } => answer.reply(&Err(Errno::NOENT)),
+///         other => other.refuse(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opened {
     /// A file, with a handle for the requests that follow.
@@ -201,6 +261,13 @@ pub enum Opened {
 }
 
 /// What there is to know of a file. Times are nanoseconds since 1970.
+///
+/// ```
+/// use lunatic::redirect::Metadata;
+///
+/// let file = Metadata { kind: 4, size: 1 << 20, links: 1, inode: 7, ..Metadata::default() };
+/// assert_eq!(file.modified, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// 3 for a directory, 4 for a regular file, 7 for a symbolic link.
@@ -220,6 +287,16 @@ pub struct Metadata {
 }
 
 /// One name in a directory.
+///
+/// ```
+/// use lunatic::redirect::{Entry, Request};
+///
+/// fn list(request: Request) {
+///     let Request::List { answer, .. } = request else { return request.refuse() };
+///     let entry = |name: &str, inode| Entry { name: name.as_bytes().into(), inode, kind: 4 };
+///     answer.reply(&Ok(vec![entry("a.txt", 1), entry("b.txt", 2)]));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name.
@@ -231,6 +308,21 @@ pub struct Entry {
 }
 
 /// How a time changes.
+///
+/// ```
+/// use lunatic::redirect::{Time, Times};
+///
+/// /// The time of the last change that a request asks for.
+/// fn changed((_accessed, modified): Times, before: u64, now: u64) -> u64 {
+///     match modified {
+///         Time::Keep => before,
+///         Time::Now => now,
+///         Time::At(time) => time,
+///     }
+/// }
+///
+/// assert_eq!(changed((Time::Keep, Time::At(7)), 1, 2), 7);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Time {
     /// It stays.
@@ -242,10 +334,31 @@ pub enum Time {
 }
 
 /// The times of a file: read, written.
+///
+/// ```
+/// use lunatic::redirect::{Time, Times};
+///
+/// let touched: Times = (Time::Keep, Time::Now);
+/// assert_eq!(touched.1, Time::Now);
+/// ```
 pub type Times = (Time, Time);
 
 /// The stream that a program gets which wanted to connect. It moves in the answer as a resource
 /// alone, so nobody but the runtime can read it.
+///
+/// ```
+/// use lunatic::net::TcpStream;
+/// use lunatic::redirect::{Connected, Errno, Request};
+///
+/// /// Wherever somebody wants to connect: it is this machine's.
+/// fn connect(request: Request) {
+///     let Request::Connect { port, answer, .. } = request else { return request.refuse() };
+///     match TcpStream::connect(("127.0.0.1", port)) {
+///         Ok(stream) => answer.reply(&Ok(Connected(stream))),
+///         Err(_) => answer.reply(&Err(Errno::NOENT)),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Connected(pub TcpStream);
 
@@ -264,6 +377,48 @@ impl<'de> Deserialize<'de> for Connected {
 
 /// What a server is asked for: mostly in [`Server::handle_call`]; [`Request::Close`] comes as a
 /// cast. Paths are named as the directories of the program name them.
+///
+/// ```
+/// use lunatic::redirect::{Redirect, Request};
+/// use lunatic::server::{Init, Next, Server};
+/// use lunatic::{Config, ExitReason, Mailbox, Spawn};
+///
+/// /// Random numbers for tests: all bytes are seven.
+/// struct Seven;
+///
+/// impl Server for Seven {
+///     type Argument = ();
+///     type Call = Request;
+///     type Cast = Request;
+///     type Message = ();
+///
+///     fn init((): ()) -> Init<Self> {
+///         Init::ok(Seven)
+///     }
+///
+///     fn handle_call(&mut self, request: Request) -> Next<Self> {
+///         match request {
+///             Request::Random { length, answer } => {
+///                 answer.reply(&Ok(vec![7; length as usize].into()));
+///             }
+///             other => other.refuse(),
+///         }
+///         Next::wait()
+///     }
+/// }
+///
+/// let ask = Redirect::ask("random", Seven::start(()).unwrap());
+/// let config = Config::new().unwrap().allow("random").unwrap().redirect(&ask).unwrap();
+/// let (_, monitor) = Spawn::new()
+///     .config(&config)
+///     .spawn_monitor((), |(), _: Mailbox<()>| {
+///         use std::hash::{BuildHasher, RandomState};
+///         // Two processes with these numbers hash alike.
+///         println!("{}", RandomState::new().hash_one("seven"));
+///     })
+///     .unwrap();
+/// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Request {

@@ -23,6 +23,20 @@ use crate::server::{Caller, Info, Init, Next, Options, Server, ServerRef, StartE
 use crate::{CallError, Monitor, Pid};
 
 /// How many processes can have one key.
+///
+/// ```
+/// use lunatic::registry::{Keys, Registry};
+/// use lunatic::Pid;
+///
+/// let names = Registry::start_link(Keys::Unique).unwrap();
+/// let groups = Registry::start_link(Keys::Duplicate).unwrap();
+/// for _ in 0..2 {
+///     names.join("me", Pid::this()).ok();
+///     groups.join("us", Pid::this()).unwrap();
+/// }
+/// assert_eq!(names.members("me").unwrap().len(), 1);
+/// assert_eq!(groups.members("us").unwrap().len(), 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keys {
     /// One.
@@ -32,6 +46,16 @@ pub enum Keys {
 }
 
 /// A process did not join.
+///
+/// ```
+/// use lunatic::registry::{JoinError, Keys, Registry};
+/// use lunatic::Pid;
+///
+/// let names = Registry::start_link(Keys::Unique).unwrap();
+/// let (me, other) = (Pid::this(), Pid::new(0, 999_999_999));
+/// names.join("chief", me).unwrap();
+/// assert_eq!(names.join("chief", other), Err(JoinError::Taken(me)));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum JoinError {
     /// Keys are unique, and this process has the key.
@@ -52,6 +76,20 @@ impl fmt::Display for JoinError {
 impl std::error::Error for JoinError {}
 
 /// A registry, for those that use it.
+///
+/// ```
+/// use lunatic::registry::{Keys, Registry};
+/// use lunatic::Pid;
+///
+/// let rooms = Registry::start_link_named(Keys::Duplicate, "rooms").unwrap();
+/// assert_eq!(Registry::find("rooms").map(Registry::pid), Some(rooms.pid()));
+/// rooms.join("kitchen", Pid::this()).unwrap();
+/// rooms.join("attic", Pid::this()).unwrap();
+/// assert_eq!(rooms.keys().unwrap(), ["attic", "kitchen"]);
+/// assert_eq!(rooms.members("attic").unwrap(), [Pid::this()]);
+/// assert!(rooms.leave("attic", Pid::this()).unwrap());
+/// assert!(!rooms.leave("attic", Pid::this()).unwrap());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
     server: ServerRef<Process>,
@@ -170,7 +208,7 @@ impl Table {
 }
 
 /// The process of a registry.
-pub struct Process {
+pub(crate) struct Process {
     table: Table,
     /// One for each process that has a key.
     monitors: BTreeMap<Pid, Monitor>,
@@ -179,7 +217,7 @@ pub struct Process {
 /// What a registry is asked for.
 #[doc(hidden)]
 #[derive(Serialize, Deserialize)]
-pub enum Call {
+pub(crate) enum Call {
     Join(String, Pid, Caller<Option<Pid>>),
     Leave(String, Pid, Caller<bool>),
     Members(String, Caller<Vec<Pid>>),

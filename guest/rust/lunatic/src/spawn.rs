@@ -9,19 +9,17 @@
 //! The argument is written before the spawn, so that one that cannot be written leaves nothing
 //! behind, and is sent right after it, before the parent can do anything else.
 
-use core::fmt;
-use std::error::Error;
-
 use crate::abi;
 use crate::config::{Config, Module};
 use crate::entry::{Outcome, run};
-use crate::format::{EncodeError, Format, Postcard};
+use crate::format::{Format, Postcard};
 use crate::host_error::HostError;
 use crate::mailbox::{Mailbox, Process};
 use crate::message::{self, Destination, tag};
 use crate::pid::{Pid, Ref};
 use crate::process::{Monitor, MonitorOptions, Priority};
 use crate::reason::ExitReason;
+pub use crate::spawn_error::SpawnError;
 
 /// The name under which the entry of this crate's processes is exported.
 pub(crate) const ENTRY: &str = "lunatic_rust_entry";
@@ -59,6 +57,17 @@ where
 /// # Panics
 ///
 /// As [`spawn`].
+///
+/// ```
+/// use lunatic::{ExitReason, Mailbox, spawn_link, spawn_monitor};
+///
+/// let (_, monitor) = spawn_monitor((), |(), mailbox: Mailbox<()>| {
+///     spawn_link((), |(), _: Mailbox<()>| -> ExitReason { "the child is ill".into() });
+///     mailbox.receive().ok(); // never comes
+/// });
+/// let reason = monitor.wait(None).unwrap().reason;
+/// assert_eq!(reason, ExitReason::Error("the child is ill".into()));
+/// ```
 #[track_caller]
 pub fn spawn_link<A, M, F, R>(argument: A, entry: fn(A, Mailbox<M, F>) -> R) -> Process<M, F>
 where
@@ -115,6 +124,41 @@ fn expect<T>(result: Result<T, SpawnError>) -> T {
 ///     .unwrap();
 /// assert_ne!(child.pid(), lunatic::Pid::this());
 /// ```
+///
+/// Links, monitors, and entries by name:
+///
+/// ```
+/// use lunatic::process::{MonitorOptions, trap_exit};
+/// use lunatic::{ExitReason, Mailbox, Monitor, Process, Received, Ref, Spawn, message};
+///
+/// #[unsafe(export_name = "worker")]
+/// extern "C" fn worker() {
+///     let number = lunatic::argument::<u32>();
+///     lunatic::exit(if number == Ok(7) { ExitReason::Shutdown } else { "another number".into() });
+/// }
+///
+/// let (child, monitor): (Process<()>, Monitor) =
+///     Spawn::new().spawn_export_monitor("worker", &7u32).unwrap();
+/// let down = monitor.wait(None).unwrap();
+/// assert_eq!((down.from, down.reason), (child.pid(), ExitReason::Shutdown));
+///
+/// let before = trap_exit(true);
+/// let linked = Spawn::new().link_tagged(5).spawn((), |(), _: Mailbox<()>| ()).unwrap();
+/// let Ok(Received::Exit(exit)) = Mailbox::<()>::new().receive_any(None) else { panic!() };
+/// assert_eq!((exit.from, exit.tag), (linked.pid(), 5));
+/// # trap_exit(before);
+///
+/// // The child answers through its monitor.
+/// let answer = |to: Ref, _: Mailbox<()>| message::reply_postcard(to, &42u8).map_err(|_| "no");
+/// let (_, monitor) = Spawn::new()
+///     .link()
+///     .monitor_options(MonitorOptions::CALL)
+///     .spawn_reporting(|reference| reference, answer)
+///     .unwrap();
+/// let pattern = message::Pattern::reference(monitor.reference());
+/// let envelope = message::receive(&[pattern], None).unwrap();
+/// assert_eq!(envelope.decode::<u8, lunatic::Postcard>(), Ok(42));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Spawn<'a> {
@@ -162,6 +206,22 @@ impl<'a> Spawn<'a> {
     }
 
     /// The module that [`spawn_export`](Spawn::spawn_export) spawns from; the own one, otherwise.
+    ///
+    /// ```
+    /// use lunatic::{ExitReason, Mailbox, Module, Spawn};
+    ///
+    /// // The bytes of a `.wasm` file that exports the function `f`.
+    /// # let head = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0";
+    /// # let wasm = &[&head[..], b"\x07\x05\x01\x01f\0\0\x0a\x04\x01\x02\0\x0b"].concat();
+    /// let module = Module::compile(wasm).unwrap();
+    /// let (_, monitor) =
+    ///     Spawn::new().module(&module).spawn_export_monitor::<(), (), ()>("f", &()).unwrap();
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+    ///
+    /// // Without it, what runs is a function of this module.
+    /// let (_, monitor) = Spawn::new().spawn_monitor((), |(), _: Mailbox<()>| ()).unwrap();
+    /// assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+    /// ```
     pub fn module(mut self, module: &'a Module) -> Self {
         self.module = Some(module);
         self
@@ -243,6 +303,22 @@ impl<'a> Spawn<'a> {
     /// # Errors
     ///
     /// As [`spawn`](Spawn::spawn), and if the module cannot be instantiated.
+    ///
+    /// ```
+    /// use lunatic::{Mailbox, Process, Spawn};
+    ///
+    /// #[unsafe(export_name = "double")]
+    /// extern "C" fn double() {
+    ///     if let Ok((parent, number)) = lunatic::argument::<(Process<u32>, u32)>() {
+    ///         parent.send(2 * number);
+    ///     }
+    /// }
+    ///
+    /// let mailbox = Mailbox::<u32>::new();
+    /// let argument = (mailbox.this(), 21u32);
+    /// let _double: Process<()> = Spawn::new().spawn_export("double", &argument).unwrap();
+    /// assert_eq!(mailbox.receive().unwrap(), 42);
+    /// ```
     pub fn spawn_export<A, M, F>(
         self,
         name: &str,
@@ -388,30 +464,4 @@ where
         Parameter::new(crate::logger::inherited()),
     ];
     Entry { name: ENTRY, parameters, count: 3 }
-}
-
-/// Why no process was spawned. Nothing is left of it.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SpawnError {
-    /// The node takes no more, or the module cannot be instantiated.
-    Refused(HostError),
-    /// The argument cannot be written.
-    Argument(EncodeError),
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SpawnError::Refused(error) => write!(f, "cannot spawn a process: {error}"),
-            SpawnError::Argument(error) => write!(f, "cannot spawn a process: {error}"),
-        }
-    }
-}
-
-impl Error for SpawnError {}
-
-impl From<EncodeError> for SpawnError {
-    fn from(error: EncodeError) -> SpawnError {
-        SpawnError::Argument(error)
-    }
 }

@@ -91,6 +91,45 @@ pub fn resume(pid: Pid) -> Result<(), CallError> {
 /// # Errors
 ///
 /// See [`suspend`]; and if the state is of another type.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # use lunatic::sys::Term;
+/// # struct Clock(u64);
+/// impl Server for Clock {
+/// #     type Argument = u64;
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(time: u64) -> Init<Self> { Init::ok(Clock(time)) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+///     fn state(&self) -> Term {
+///         Term::of(&self.0)
+///     }
+///
+///     fn replace_state(&mut self, state: &Term) -> Result<(), String> {
+///         self.0 = state.decode().map_err(|cause| cause.to_string())?;
+///         Ok(())
+///     }
+///
+///     fn code_change(&mut self, _old_version: &str, hours: &Term) -> Result<(), String> {
+///         self.0 += hours.decode::<u64>().map_err(|cause| cause.to_string())?;
+///         Ok(())
+///     }
+/// }
+///
+/// use lunatic::sys;
+///
+/// let clock = Clock::start_link(12).unwrap().pid();
+/// assert_eq!(sys::get_state::<u64>(clock), Ok(12));
+/// sys::replace_state(clock, &14u64).unwrap().unwrap();
+/// assert!(sys::replace_state(clock, "no time").unwrap().is_err());
+/// // Summer: while nothing else is handled, the clock is set.
+/// sys::suspend(clock).unwrap();
+/// sys::code_change(clock, "winter", &1u64).unwrap().unwrap();
+/// sys::resume(clock).unwrap();
+/// assert_eq!(sys::get_state::<u64>(clock), Ok(15));
+/// ```
 pub fn get_state<T: DeserializeOwned>(pid: Pid) -> Result<T, CallError> {
     let state: Term = request(pid, &Request::GetState)?;
     state.decode().map_err(|cause| {
@@ -139,6 +178,26 @@ pub fn code_change<T: Serialize + ?Sized>(
 ///
 /// If it had ended before, ended with another reason than this, or still runs after the timeout
 /// (`None` waits for ever).
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Clock;
+/// # impl Server for Clock {
+/// #     type Argument = ();
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(_: ()) -> Init<Self> { Init::ok(Clock) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use std::time::Duration;
+/// use lunatic::{CallError, ExitReason, sys};
+///
+/// let clock = Clock::start(()).unwrap().pid();
+/// sys::stop(clock, &ExitReason::Shutdown, Some(Duration::from_secs(5))).unwrap();
+/// let again = sys::stop(clock, &ExitReason::Shutdown, None);
+/// assert_eq!(again, Err(CallError::Down(ExitReason::NoProcess)));
+/// ```
 pub fn stop(pid: Pid, reason: &ExitReason, timeout: Option<Duration>) -> Result<(), CallError> {
     let monitor = pid.monitor();
     let (to, request) = (Destination::Pid(pid), Request::Terminate(reason.clone()));

@@ -33,6 +33,14 @@ use crate::spawn::{Spawn, SpawnError};
 use crate::{ExitReason, Monitor, Pid, Postcard, Ref};
 
 /// A task has no result.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::task::{Task, TaskError};
+///
+/// let task = Task::start(&(), |()| lunatic::sleep(Duration::MAX)).unwrap();
+/// assert_eq!(task.wait(Some(Duration::from_millis(1))), Err(TaskError::Timeout));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum TaskError {
     /// It could not be started.
@@ -59,6 +67,28 @@ impl fmt::Display for TaskError {
 impl std::error::Error for TaskError {}
 
 /// A function that runs in a process of its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::task::Task;
+///
+/// let slow = |text: String| {
+///     lunatic::sleep(Duration::from_millis(5));
+///     text.to_uppercase()
+/// };
+/// let mut task = Task::start(&"hello".to_owned(), slow).unwrap();
+/// println!("{} works", task.pid());
+/// let text = loop {
+///     match task.wait_more(Some(Duration::from_millis(1))) {
+///         Ok(result) => break result.unwrap(),
+///         Err(not_yet) => task = not_yet,
+///     }
+/// };
+/// assert_eq!(text, "HELLO");
+/// // One that nobody needs any more.
+/// let task = Task::start(&String::new(), slow).unwrap();
+/// task.stop().ok();
+/// ```
 #[must_use = "the result is to be waited for"]
 #[derive(Debug)]
 pub struct Task<R> {
@@ -134,6 +164,16 @@ impl<R: Serialize + DeserializeOwned> Task<R> {
 }
 
 /// Waits for all tasks, with one time for all of them. The results have the order of the tasks.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::task::{Task, wait_many};
+///
+/// let tasks = (1..=3u32).map(|number| Task::start(&number, |number| number * number).unwrap());
+/// let tasks: Vec<_> = tasks.collect();
+/// let results = wait_many(tasks, Some(Duration::from_secs(5)));
+/// assert_eq!(results, [Ok(1), Ok(4), Ok(9)]);
+/// ```
 pub fn wait_many<R>(
     tasks: impl IntoIterator<Item = Task<R>>,
     timeout: Option<Duration>,
@@ -147,6 +187,13 @@ where
 
 /// Runs the function for each item, in at most `concurrency` tasks at once (at least one). The
 /// results come in the order of the items; tasks are started as results are taken.
+///
+/// ```
+/// use lunatic::task::stream;
+///
+/// let squares = stream(1..=100u64, 8, |number| number * number);
+/// assert_eq!(squares.map(Result::unwrap).sum::<u64>(), 338_350);
+/// ```
 pub fn stream<A, R, I>(
     items: I,
     concurrency: usize,
@@ -160,6 +207,16 @@ where
 }
 
 /// See [`stream`].
+///
+/// ```
+/// use lunatic::task::{Stream, stream};
+///
+/// let mut lengths: Stream<_, usize, _> =
+///     stream(["a".to_owned(), "bc".to_owned()], 4, |text: String| text.len());
+/// assert_eq!(lengths.next(), Some(Ok(1)));
+/// assert_eq!(lengths.next(), Some(Ok(2)));
+/// assert_eq!(lengths.next(), None);
+/// ```
 pub struct Stream<A, R, I> {
     items: I,
     concurrency: usize,

@@ -12,6 +12,20 @@ use crate::pid::{Pair, Pid, Ref};
 use crate::spawn::{Spawn, SpawnError};
 
 /// A message that is on its way.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::message::{self, Pattern};
+/// use lunatic::timer::Timer;
+/// use lunatic::{Mailbox, timer::send_after};
+///
+/// let me = Mailbox::<u8>::new().this();
+/// let timer: Timer = send_after(me, 1, Duration::from_millis(1)).unwrap();
+/// // Its message alone.
+/// let envelope = message::receive(&[Pattern::reference(timer.reference())], None).unwrap();
+/// assert_eq!(envelope.into_bytes().unwrap(), [1]);
+/// assert_eq!(timer.left(), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timer {
     reference: Ref,
@@ -83,6 +97,19 @@ impl Timer {
 }
 
 /// Messages that come again and again.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::timer::{Interval, send_interval};
+/// use lunatic::{Mailbox, spawn};
+///
+/// let other = spawn((), |(), mailbox: Mailbox<u8>| drop(mailbox.receive()));
+/// let hourly: Interval = send_interval(other, 1, Duration::from_secs(3600)).unwrap();
+/// let end = hourly.process().monitor();
+/// // An interval ends with whom it sends to.
+/// other.kill();
+/// end.wait(None).unwrap();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interval {
     process: Pid,

@@ -52,21 +52,21 @@
 //! ```
 
 mod controller;
+mod error;
 mod master;
 mod table;
 
-use core::fmt;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::call::CallError;
 use crate::server::{Caller, Options, ServerRef, StartError};
 use crate::sys::Term;
 use crate::{ExitReason, Pid, sys};
 
 use controller::{Call, Process};
+pub use error::ApplicationError;
 use master::Start;
 pub use table::Kind;
 
@@ -75,6 +75,45 @@ const CONTROLLER: &str = "application_controller";
 
 /// An application's callbacks, all in the process above its tree. See the [module](self) for an
 /// example.
+///
+/// ```
+/// use lunatic::application::{Application, Controller, Environment, Kind, Spec};
+/// use lunatic::supervisor::{StartError, Strategy, Supervisor};
+/// use lunatic::{ExitReason, Pid};
+///
+/// struct Mail;
+///
+/// impl Application for Mail {
+///     const NAME: &'static str = "mail";
+///
+///     fn spec() -> Spec {
+///         Spec::new().env("port", &25u16).phase("listen")
+///     }
+///
+///     fn start(environment: &Environment) -> Result<(Pid, Self), StartError> {
+///         assert_eq!(environment.keys().collect::<Vec<_>>(), ["port"]);
+///         let tree = Supervisor::new(Strategy::OneForOne).start_link()?;
+///         Ok((tree.pid(), Mail))
+///     }
+///
+///     fn start_phase(&mut self, phase: &str) -> Result<(), ExitReason> {
+///         println!("now {phase}");
+///         Ok(())
+///     }
+///
+///     fn prepare_stop(&mut self) {
+///         println!("no more letters are taken");
+///     }
+///
+///     fn stop(self) {
+///         println!("the tree has ended");
+///     }
+/// }
+///
+/// let controller = Controller::start_link().unwrap();
+/// controller.start::<Mail>(Kind::Temporary).unwrap();
+/// controller.shut_down().unwrap();
+/// ```
 pub trait Application: Sized + 'static {
     /// Its name.
     const NAME: &'static str;
@@ -109,6 +148,14 @@ pub trait Application: Sized + 'static {
 }
 
 /// What there is to know of an application before it starts.
+///
+/// ```
+/// use lunatic::application::Spec;
+///
+/// // This is what `Application::spec` gives.
+/// let spec = Spec::new().env("port", &80u16).env("name", "shop").phase("open").phase("greet");
+/// assert_ne!(spec, Spec::new());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct Spec {
@@ -166,6 +213,17 @@ impl Loaded {
 }
 
 /// The values that an application was started with.
+///
+/// ```
+/// use lunatic::application::Environment;
+///
+/// fn describe(environment: &Environment) -> String {
+///     let port: u16 = environment.get("port").unwrap_or(80);
+///     format!("port {port}, {} values", environment.keys().count())
+/// }
+///
+/// assert_eq!(describe(&Environment::default()), "port 80, 0 values");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment(BTreeMap<String, Term>);
 
@@ -178,58 +236,6 @@ impl Environment {
     /// The keys of all values.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
-    }
-}
-
-/// An application did not do what was asked for.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ApplicationError {
-    /// It is loaded already.
-    AlreadyLoaded(String),
-    /// It is not loaded.
-    NotLoaded(String),
-    /// It runs already.
-    AlreadyStarted(String),
-    /// It does not run, or this one does not, which it depends on.
-    NotStarted(String),
-    /// It runs, and must be stopped first.
-    Running(String),
-    /// It did not start.
-    Start(String, StartError),
-    /// Applications depend on each other: from one to itself.
-    Cycle(Vec<String>),
-    /// The controller did not answer: why, for people.
-    Call(String),
-}
-
-impl fmt::Display for ApplicationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyLoaded(name) => write!(f, "the application {name} is loaded already"),
-            Self::NotLoaded(name) => write!(f, "the application {name} is not loaded"),
-            Self::AlreadyStarted(name) => write!(f, "the application {name} runs already"),
-            Self::NotStarted(name) => write!(f, "the application {name} does not run"),
-            Self::Running(name) => write!(f, "the application {name} runs; stop it first"),
-            Self::Start(name, error) => write!(f, "the application {name} did not start: {error}"),
-            Self::Cycle(names) => {
-                write!(f, "applications depend on each other: {}", names.join(" on "))
-            }
-            Self::Call(error) => write!(f, "the application controller did not answer: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ApplicationError {}
-
-impl From<ApplicationError> for ExitReason {
-    fn from(error: ApplicationError) -> Self {
-        Self::Error(error.to_string())
-    }
-}
-
-impl From<CallError> for ApplicationError {
-    fn from(error: CallError) -> Self {
-        Self::Call(error.to_string())
     }
 }
 
@@ -266,6 +272,26 @@ pub fn run<A: Application>() -> Result<(), ExitReason> {
 }
 
 /// The process that knows all applications.
+///
+/// ```
+/// # use lunatic::{Pid, application::{Application, Environment}};
+/// # struct Shop;
+/// # impl Application for Shop {
+/// #     const NAME: &'static str = "shop";
+/// #     fn start(_: &Environment) -> Result<(Pid, Self), lunatic::server::StartError> {
+/// #         unreachable!()
+/// #     }
+/// # }
+/// use lunatic::application::Controller;
+///
+/// let controller = Controller::start_link().unwrap();
+/// assert_eq!(Controller::find(), Some(controller));
+/// assert_eq!(lunatic::whereis("application_controller"), Some(controller.pid()));
+/// controller.load::<Shop>().unwrap();
+/// assert_eq!(controller.loaded().unwrap(), ["shop"]);
+/// controller.unload("shop").unwrap();
+/// # controller.shut_down().unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Controller {
     server: ServerRef<Process>,

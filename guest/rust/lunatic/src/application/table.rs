@@ -14,6 +14,25 @@ use crate::ExitReason;
 use super::ApplicationError;
 
 /// What follows from the end of an application that nobody asked to stop.
+///
+/// ```
+/// # use lunatic::application::{Application, Environment};
+/// # use lunatic::supervisor::{Strategy, StartError, Supervisor};
+/// # struct Shop;
+/// # impl Application for Shop {
+/// #     const NAME: &'static str = "shop";
+/// #     fn start(_: &Environment) -> Result<(lunatic::Pid, Self), StartError> {
+/// #         Ok((Supervisor::new(Strategy::OneForOne).start_link()?.pid(), Shop))
+/// #     }
+/// # }
+/// use lunatic::application::{Controller, Kind};
+///
+/// let controller = Controller::start_link().unwrap();
+/// // When the shop ends by itself, nothing else does.
+/// controller.start::<Shop>(Kind::Temporary).unwrap();
+/// assert_eq!(controller.running().unwrap(), ["shop"]);
+/// # controller.shut_down().unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The others are stopped, and the controller ends.

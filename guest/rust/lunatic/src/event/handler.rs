@@ -13,6 +13,26 @@ use super::erased::New;
 use super::roster::Wish;
 
 /// A type can be an event if it can be a message.
+///
+/// ```
+/// use lunatic::event::{Event, EventManager};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// enum Weather {
+///     Rain { millimetres: u32 },
+///     Sun,
+/// }
+///
+/// /// Takes a manager of any events.
+/// fn is_quiet<E: Event>(manager: EventManager<E>) -> bool {
+///     manager.handlers().unwrap().is_empty()
+/// }
+///
+/// let manager = EventManager::<Weather>::start_link().unwrap();
+/// manager.notify(&Weather::Rain { millimetres: 3 });
+/// assert!(is_quiet(manager));
+/// ```
 pub trait Event: Serialize + DeserializeOwned + 'static {}
 
 impl<E: Serialize + DeserializeOwned + 'static> Event for E {}
@@ -21,6 +41,63 @@ impl<E: Serialize + DeserializeOwned + 'static> Event for E {}
 ///
 /// A callback that panics removes the handler. What it had begun to change stays as it was then,
 /// which `terminate` must expect if it is told [`Ending::Crashed`].
+///
+/// ```
+/// use lunatic::event::{EventManager, Handler, Info, Next};
+/// use lunatic::sys::{self, Term};
+/// use lunatic::ExitReason;
+///
+/// /// A handler with all that it may have besides what it must.
+/// struct Sum(u64);
+///
+/// impl Handler for Sum {
+///     type Event = u64;
+///     type Argument = ();
+///     type Call = ();
+///     type Answer = u64;
+///
+///     fn init((): ()) -> Result<Self, ExitReason> {
+///         Ok(Sum(0))
+///     }
+///
+///     fn handle_event(&mut self, number: &u64) -> Next<u64> {
+///         self.0 += number;
+///         Next::keep()
+///     }
+///
+///     fn handle_call(&mut self, (): ()) -> (u64, Next<u64>) {
+///         (self.0, Next::remove())
+///     }
+///
+///     fn handle_info(&mut self, info: &Info<u64>) -> Next<u64> {
+///         if let Info::Message(number) = info {
+///             self.0 += 100 * number;
+///         }
+///         Next::keep()
+///     }
+///
+///     fn state(&self) -> Term {
+///         Term::of(&self.0)
+///     }
+///
+///     fn code_change(&mut self, _old_version: &str, factor: &Term) -> Result<(), String> {
+///         self.0 *= factor.decode::<u64>().map_err(|cause| cause.to_string())?;
+///         Ok(())
+///     }
+/// }
+///
+/// let manager = EventManager::<u64>::start_link().unwrap();
+/// manager.add::<Sum>("sum", &()).unwrap();
+/// manager.notify(&1);
+/// manager.send(&2);
+/// let states: Vec<(String, Term)> = sys::get_state(manager.pid()).unwrap();
+/// assert_eq!(states[0].1.decode::<u64>().unwrap(), 201);
+/// sys::suspend(manager.pid()).unwrap();
+/// sys::code_change(manager.pid(), "1", &2u64).unwrap().unwrap();
+/// sys::resume(manager.pid()).unwrap();
+/// assert_eq!(manager.call::<Sum>("sum", &()).unwrap(), 402);
+/// assert!(manager.handlers().unwrap().is_empty());
+/// ```
 pub trait Handler: Sized + 'static {
     /// What the manager passes on, and what its plain messages are.
     type Event: Event;
@@ -86,6 +163,50 @@ pub trait Handler: Sized + 'static {
 }
 
 /// Why a handler goes, as its [`Handler::terminate`] is told.
+///
+/// ```
+/// use lunatic::event::{Ending, EventManager, Handler, Next};
+/// use lunatic::sys::Term;
+/// use lunatic::ExitReason;
+///
+/// struct Log(Vec<String>);
+///
+/// impl Handler for Log {
+/// #   type Event = String;
+/// #   type Argument = ();
+/// #   type Call = ();
+/// #   type Answer = ();
+///     fn init((): ()) -> Result<Self, ExitReason> {
+///         Ok(Log(Vec::new()))
+///     }
+///
+///     fn init_instead((): (), handed_over: Option<Term>) -> Result<Self, ExitReason> {
+///         // What the other one's `terminate` has given.
+///         Ok(Log(handed_over.and_then(|term| term.decode().ok()).unwrap_or_default()))
+///     }
+///
+///     fn handle_event(&mut self, line: &String) -> Next<String> {
+///         self.0.push(line.clone());
+///         Next::keep()
+///     }
+///
+///     fn terminate(&mut self, ending: &Ending) -> Term {
+///         match ending {
+///             Ending::Crashed(_) => Term::default(),
+///             _ => Term::of(&self.0),
+///         }
+///     }
+/// #   fn handle_call(&mut self, (): ()) -> ((), Next<String>) { ((), Next::keep()) }
+/// }
+///
+/// let manager = EventManager::<String>::start_link().unwrap();
+/// manager.add::<Log>("first", &()).unwrap();
+/// manager.sync_notify(&"hello".to_owned()).unwrap();
+/// manager.swap::<Log>("first", &(), "second", &()).unwrap();
+/// let lines: Vec<String> = manager.delete("second", &()).unwrap().decode().unwrap();
+/// assert_eq!(lines, ["hello"]);
+/// manager.stop().unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Somebody deletes it, or gives its place to another one, with this argument.
@@ -101,6 +222,16 @@ pub enum Ending {
 }
 
 /// What happens to a handler after a callback.
+///
+/// ```
+/// use lunatic::event::Next;
+///
+/// /// What a handler gives that wants three events and no more.
+/// fn after(events: u32) -> Next<String> {
+///     if events < 3 { Next::keep() } else { Next::remove() }
+/// }
+/// # let _ = (after(1), after(3));
+/// ```
 #[must_use]
 pub struct Next<E>(pub(super) Wish<Replace<E>>);
 
@@ -127,6 +258,30 @@ impl<E: Event> Next<E> {
     /// # Panics
     ///
     /// If an argument cannot be serialised.
+    ///
+    /// ```
+    /// # use lunatic::event::{EventManager, Handler, Next};
+    /// # use lunatic::ExitReason;
+    /// /// Is named by what it was told last.
+    /// struct Relay;
+    ///
+    /// impl Handler for Relay {
+    /// #   type Event = String;
+    /// #   type Argument = ();
+    /// #   type Call = ();
+    /// #   type Answer = ();
+    /// #   fn init((): ()) -> Result<Self, ExitReason> { Ok(Relay) }
+    ///     fn handle_event(&mut self, name: &String) -> Next<String> {
+    ///         Next::swap::<Relay>(&(), name, &())
+    ///     }
+    /// #   fn handle_call(&mut self, (): ()) -> ((), Next<String>) { ((), Next::keep()) }
+    /// }
+    ///
+    /// let manager = EventManager::<String>::start_link().unwrap();
+    /// manager.add::<Relay>("first", &()).unwrap();
+    /// manager.sync_notify(&"second".to_owned()).unwrap();
+    /// assert_eq!(manager.handlers().unwrap(), ["second"]);
+    /// ```
     pub fn swap<H: Handler<Event = E>>(
         ending: &(impl Serialize + ?Sized),
         id: &str,

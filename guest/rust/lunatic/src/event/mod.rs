@@ -69,6 +69,23 @@ use process::{Call, Failure, Process};
 pub use roster::Gone;
 
 /// What became of a handler that a process supervises: what that process receives.
+///
+/// ```
+/// use lunatic::Pid;
+/// use lunatic::event::{Gone, HandlerGone};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// What a process receives that supervises handlers with `HandlerGone` as a variant.
+/// #[derive(Serialize, Deserialize)]
+/// enum Message {
+///     Work(u32),
+///     Gone(HandlerGone),
+/// }
+///
+/// let gone = HandlerGone { manager: Pid::this(), id: "log".into(), why: Gone::Shutdown };
+/// let Message::Gone(HandlerGone { id, .. }) = Message::Gone(gone) else { panic!() };
+/// assert_eq!(id, "log");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandlerGone {
     /// The manager.
@@ -80,6 +97,24 @@ pub struct HandlerGone {
 }
 
 /// A handler did not do what was asked for.
+///
+/// ```
+/// # use lunatic::event::{EventManager, Handler, HandlerError, Next};
+/// # struct Never;
+/// # impl Handler for Never {
+/// #     type Event = ();
+/// #     type Argument = ();
+/// #     type Call = ();
+/// #     type Answer = ();
+/// #     fn init(_: ()) -> Result<Self, lunatic::ExitReason> { Err("not today".into()) }
+/// #     fn handle_event(&mut self, _: &()) -> Next<()> { Next::remove() }
+/// #     fn handle_call(&mut self, _: ()) -> ((), Next<()>) { ((), Next::keep()) }
+/// # }
+/// let manager = EventManager::<()>::start_link().unwrap();
+/// let refused = manager.add::<Never>("never", &());
+/// assert_eq!(refused, Err(HandlerError::Refused("not today".into())));
+/// assert_eq!(manager.call::<Never>("never", &()), Err(HandlerError::NotFound));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum HandlerError {
     /// There is none of this id.
@@ -121,6 +156,20 @@ impl From<Failure> for HandlerError {
 }
 
 /// An event manager, for those that use it. It can be sent in messages.
+///
+/// ```
+/// use lunatic::event::EventManager;
+/// use lunatic::server::Options;
+///
+/// let manager =
+///     EventManager::<String>::start_link_with(&Options::new().name("announcer")).unwrap();
+/// assert_eq!(EventManager::<String>::find("announcer").unwrap().pid(), manager.pid());
+/// assert_eq!(EventManager::<String>::from_pid(manager.pid()).handlers().unwrap().len(), 0);
+/// let other = EventManager::<String>::start_with(&Options::new()).unwrap();
+/// for manager in [manager, other] {
+///     manager.stop().unwrap();
+/// }
+/// ```
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct EventManager<E> {
@@ -252,6 +301,27 @@ impl<E: Event> EventManager<E> {
     ///
     /// If there is none, its `terminate` panics (it is gone all the same), or the manager has
     /// ended.
+    ///
+    /// ```
+    /// # use lunatic::event::{EventManager, Handler, Next};
+    /// # struct Quiet;
+    /// # impl Handler for Quiet {
+    /// #     type Event = ();
+    /// #     type Argument = ();
+    /// #     type Call = ();
+    /// #     type Answer = ();
+    /// #     fn init(_: ()) -> Result<Self, lunatic::ExitReason> { Ok(Quiet) }
+    /// #     fn handle_event(&mut self, _: &()) -> Next<()> { Next::keep() }
+    /// #     fn handle_call(&mut self, _: ()) -> ((), Next<()>) { ((), Next::keep()) }
+    /// # }
+    /// let manager = EventManager::<()>::start_link().unwrap();
+    /// manager.add::<Quiet>("old", &()).unwrap();
+    /// manager.swap::<Quiet>("old", "make room", "new", &()).unwrap();
+    /// assert_eq!(manager.handlers().unwrap(), ["new"]);
+    /// manager.delete("new", "good bye").unwrap();
+    /// manager.send(&()); // nobody is there to handle it
+    /// assert!(manager.handlers().unwrap().is_empty());
+    /// ```
     pub fn delete(
         self,
         id: &str,
@@ -284,6 +354,30 @@ impl<E: Event> EventManager<E> {
     /// # Errors
     ///
     /// As for [`swap`](Self::swap).
+    ///
+    /// ```
+    /// # use lunatic::event::{EventManager, Handler, Next};
+    /// # struct Once;
+    /// # impl Handler for Once {
+    /// #     type Event = ();
+    /// #     type Argument = ();
+    /// #     type Call = ();
+    /// #     type Answer = u8;
+    /// #     fn init(_: ()) -> Result<Self, lunatic::ExitReason> { Ok(Once) }
+    /// #     fn handle_event(&mut self, _: &()) -> Next<()> { Next::remove() }
+    /// #     fn handle_call(&mut self, _: ()) -> (u8, Next<()>) { (1, Next::keep()) }
+    /// # }
+    /// use lunatic::Mailbox;
+    /// use lunatic::event::{Gone, HandlerGone};
+    ///
+    /// let manager = EventManager::<()>::start_link().unwrap();
+    /// manager.add::<Once>("old", &()).unwrap();
+    /// manager.swap_supervised::<Once, HandlerGone>("old", &(), "new", &(), |gone| gone).unwrap();
+    /// assert_eq!(manager.call_within::<Once>("new", &(), None).unwrap(), 1);
+    /// manager.notify(&());
+    /// let gone = Mailbox::<HandlerGone>::new().receive().unwrap();
+    /// assert_eq!((gone.id.as_str(), gone.why), ("new", Gone::Normal));
+    /// ```
     pub fn swap_supervised<H, M>(
         self,
         old: &str,

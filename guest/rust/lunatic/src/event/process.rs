@@ -19,7 +19,7 @@ use super::{Ending, Event, HandlerGone, Replace};
 /// Why a handler did not do what was asked for, on the wire.
 #[doc(hidden)]
 #[derive(Serialize, Deserialize)]
-pub enum Failure {
+pub(crate) enum Failure {
     NotFound,
     Refused(ExitReason),
     Crashed(ExitReason),

@@ -10,6 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::{ExitReason, Pid};
 
 /// Why a handler is no longer there, as its supervising process is told.
+///
+/// ```
+/// use lunatic::event::Gone;
+///
+/// fn is_to_be_added_again(why: &Gone) -> bool {
+///     matches!(why, Gone::Crashed(_))
+/// }
+///
+/// assert!(is_to_be_added_again(&Gone::Crashed("out of paper".into())));
+/// assert!(!is_to_be_added_again(&Gone::Swapped("new".into(), None)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Gone {
     /// It was deleted, or removed itself.

@@ -11,6 +11,17 @@ use super::call;
 /// What can be an address: addresses, and names with ports, which the runtime looks up.
 ///
 /// It is std's trait of the same name, which cannot look names up here.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+/// use lunatic::net::ToSocketAddrs;
+///
+/// let home = SocketAddr::from(([127, 0, 0, 1], 80));
+/// assert_eq!(home.to_socket_addrs().unwrap(), [home]);
+/// assert_eq!("127.0.0.1:80".to_socket_addrs().unwrap(), [home]);
+/// assert_eq!(("127.0.0.1", 80).to_socket_addrs().unwrap(), [home]);
+/// assert_eq!((IpAddr::V4(Ipv4Addr::LOCALHOST), 80).to_socket_addrs().unwrap(), [home]);
+/// ```
 pub trait ToSocketAddrs {
     /// The addresses, in the order in which they are to be tried.
     ///
@@ -67,6 +78,14 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
 /// # Errors
 ///
 /// If the name is unknown, the process may not look up names, or it takes too long.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::net::resolve;
+///
+/// let addresses = resolve("localhost:80", Some(Duration::from_secs(5))).unwrap();
+/// assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+/// ```
 pub fn resolve(name: &str, timeout: Option<Duration>) -> io::Result<Vec<SocketAddr>> {
     let timeout = crate::message::milliseconds(timeout);
     // SAFETY: the text lives during the call; the place has eight bytes.

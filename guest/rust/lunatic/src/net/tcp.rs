@@ -12,23 +12,101 @@ use super::handle::{address, handle, stream, timeout};
 use super::{ToSocketAddrs, call, milliseconds};
 
 /// A connection. Both it and a reference to it read and write.
+///
+/// ```
+/// use std::io::{ErrorKind, Read, Write};
+/// use std::time::Duration;
+/// use lunatic::net::{Shutdown, TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// let address = listener.local_addr().unwrap();
+/// let mut one = TcpStream::connect_timeout(address, Duration::from_secs(5)).unwrap();
+/// let (mut two, peer) = listener.accept().unwrap();
+/// assert_eq!((peer, one.peer_addr().unwrap()), (one.local_addr().ok(), address));
+///
+/// one.set_nodelay(true).unwrap();
+/// one.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+/// one.write_all(b"hello").unwrap();
+/// one.shutdown(Shutdown::Write).unwrap();
+/// let mut byte = [0];
+/// two.set_peek_timeout(None).unwrap();
+/// assert_eq!((two.peek(&mut byte).unwrap(), byte), (1, *b"h"));
+/// let mut text = String::new();
+/// two.read_to_string(&mut text).unwrap();
+/// assert_eq!(text, "hello");
+///
+/// one.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+/// assert_eq!(one.read(&mut byte).unwrap_err().kind(), ErrorKind::TimedOut);
+/// assert_eq!(one.read_timeout().unwrap(), Some(Duration::from_millis(1)));
+/// assert_eq!(one.write_timeout().unwrap(), Some(Duration::from_secs(5)));
+/// assert_eq!(two.peek_timeout().unwrap(), None);
+/// ```
 #[derive(Debug)]
 pub struct TcpStream {
     pub(super) id: Cell<u64>,
 }
 
 /// A listener. Several processes may accept at one: each connection goes to one of them.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::time::Duration;
+/// use lunatic::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// let address = listener.local_addr().unwrap();
+/// let _guests = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+/// for stream in listener.incoming().take(2) {
+///     assert_eq!(stream.unwrap().local_addr().unwrap(), address);
+/// }
+/// listener.set_accept_timeout(Some(Duration::from_millis(1))).unwrap();
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::TimedOut);
+/// assert_eq!(listener.accept_timeout().unwrap(), Some(Duration::from_millis(1)));
+/// ```
 #[derive(Debug)]
 pub struct TcpListener {
     pub(super) id: Cell<u64>,
 }
 
 /// A connection through a unix socket: as one of TCP, without addresses.
+///
+/// ```no_run
+/// use std::io::Write;
+/// use lunatic::net::{TcpStream, UnixStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut stream: UnixStream = TcpStream::connect_unix("run/printer.sock", None)?;
+/// stream.write_all(b"one page")?;
+/// # Ok(())
+/// # }
+/// ```
 pub type UnixStream = TcpStream;
 /// A listener of unix connections.
+///
+/// ```no_run
+/// use lunatic::net::{TcpListener, UnixListener};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener: UnixListener = TcpListener::bind_unix("run/printer.sock")?;
+/// let (mut stream, _no_address) = listener.accept()?;
+/// std::io::copy(&mut stream, &mut std::io::stdout())?;
+/// # Ok(())
+/// # }
+/// ```
 pub type UnixListener = TcpListener;
 
 /// Which direction ends.
+///
+/// ```
+/// use std::io::Read;
+/// use lunatic::net::{Shutdown, TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+/// let (mut other, _) = listener.accept().unwrap();
+/// stream.shutdown(Shutdown::Both).unwrap();
+/// assert_eq!(other.read(&mut [0]).unwrap(), 0);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Shutdown {

@@ -13,6 +13,36 @@ use super::{ToSocketAddrs, call, milliseconds};
 
 /// A connection by TLS. Both it and a reference to it read and write; a read gives 0 bytes only
 /// where the peer has said that this is the end.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+/// use lunatic::net::{TlsClient, TlsListener, TlsStream};
+/// use lunatic::{Mailbox, spawn_link};
+///
+/// # const CERTIFICATE: &str =
+/// #     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certificate.pem"));
+/// # const KEY: &str =
+/// #     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/key.pem"));
+/// let listener = TlsListener::bind("127.0.0.1:0", CERTIFICATE, KEY).unwrap();
+/// let port = listener.local_addr().unwrap().port();
+/// spawn_link(listener, |listener, _: Mailbox<()>| {
+///     let (mut stream, _peer) = listener.accept().unwrap();
+///     stream.write_all(b"hello").unwrap();
+///     stream.shutdown().unwrap();
+/// });
+///
+/// let client = TlsClient::new().authority(CERTIFICATE);
+/// let mut stream: TlsStream = client.connect("localhost", port).unwrap();
+/// stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+/// let mut text = String::new();
+/// stream.read_to_string(&mut text).unwrap();
+/// assert_eq!(text, "hello");
+/// assert!(stream.peer_certificate().unwrap().is_some());
+/// assert_eq!(stream.protocol().unwrap(), None);
+/// // Nobody is there any more, and browsers would not trust that certificate.
+/// assert!(TlsStream::connect("localhost", port).is_err());
+/// ```
 #[derive(Debug)]
 pub struct TlsStream {
     pub(super) id: Cell<u64>,
@@ -20,6 +50,24 @@ pub struct TlsStream {
 
 /// A listener for TLS. The connections that it gives have done their handshakes; those whose
 /// handshakes fail are dropped, and never an error of it.
+///
+/// ```no_run
+/// use std::io::Write;
+/// use lunatic::net::TlsListener;
+/// use lunatic::{Mailbox, spawn};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let (certificate, key) = ("", "");
+/// let listener = TlsListener::bind("0.0.0.0:443", certificate, key)?;
+/// println!("listening at {}", listener.local_addr()?);
+/// loop {
+///     let (stream, peer) = listener.accept()?;
+///     spawn((stream, peer), |(mut stream, peer), _: Mailbox<()>| {
+///         let _ = writeln!(stream, "hello, {peer}");
+///     });
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TlsListener {
     pub(super) id: Cell<u64>,
@@ -74,6 +122,30 @@ pub struct TlsServer {
 }
 
 /// Which clients a server lets in.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::net::{Clients, TlsClient, TlsServer};
+/// use lunatic::{Mailbox, spawn_link};
+///
+/// # const CERTIFICATE: &str =
+/// #     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certificate.pem"));
+/// # const KEY: &str =
+/// #     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/key.pem"));
+/// let server =
+///     TlsServer::new(CERTIFICATE, KEY).clients(Clients::MustShowCertificate, CERTIFICATE);
+/// let listener = server.bind("127.0.0.1:0").unwrap();
+/// let port = listener.local_addr().unwrap().port();
+/// spawn_link(listener, |listener, _: Mailbox<()>| {
+///     let (stream, _peer) = listener.accept().unwrap();
+///     assert!(stream.peer_certificate().unwrap().is_some());
+/// });
+/// let client = TlsClient::new()
+///     .authority(CERTIFICATE)
+///     .certificate(CERTIFICATE, KEY)
+///     .timeout(Duration::from_secs(5));
+/// client.connect("localhost", port).unwrap();
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u32)]
 pub enum Clients {

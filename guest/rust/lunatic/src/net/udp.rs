@@ -22,6 +22,27 @@ use super::{ToSocketAddrs, call};
 /// let (length, from) = two.recv_from(&mut place).unwrap();
 /// assert_eq!((&place[..length], from), (&b"ping"[..], one.local_addr().unwrap()));
 /// ```
+///
+/// Connected sockets need no addresses:
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::time::Duration;
+/// use lunatic::net::UdpSocket;
+///
+/// let one = UdpSocket::bind("127.0.0.1:0").unwrap();
+/// let two = UdpSocket::bind("127.0.0.1:0").unwrap();
+/// one.connect(two.local_addr().unwrap()).unwrap();
+/// two.connect(one.local_addr().unwrap()).unwrap();
+/// assert_eq!(one.peer_addr().unwrap(), two.local_addr().unwrap());
+/// one.send(b"ping").unwrap();
+/// let mut place = [0; 16];
+/// assert_eq!(two.recv(&mut place).unwrap(), 4);
+/// two.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+/// assert_eq!(two.recv(&mut place).unwrap_err().kind(), ErrorKind::TimedOut);
+/// assert_eq!(two.read_timeout().unwrap(), Some(Duration::from_millis(1)));
+/// two.set_broadcast(true).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct UdpSocket {
     pub(super) id: Cell<u64>,

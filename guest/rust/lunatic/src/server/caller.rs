@@ -25,6 +25,59 @@ thread_local! {
 
 /// Answers one call with an `R`. It is a field of the request; keep it to answer later, send it to
 /// let another process answer. A caller that does not wait any more never hears of the answer.
+///
+/// ```
+/// use lunatic::server::{Caller, Init, Next, Server};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Answers all that ask when somebody opens.
+/// #[derive(Default)]
+/// struct Gate(Vec<Caller<u32>>);
+///
+/// #[derive(Serialize, Deserialize)]
+/// enum Call {
+///     Pass(Caller<u32>),
+///     Open(Caller<()>),
+/// }
+///
+/// impl Server for Gate {
+/// #   type Argument = ();
+/// #   type Call = Call;
+/// #   type Cast = ();
+/// #   type Message = ();
+/// #   fn init((): ()) -> Init<Self> { Init::ok(Gate::default()) }
+///     fn handle_call(&mut self, call: Call) -> Next<Self> {
+///         match call {
+///             Call::Pass(caller) => {
+///                 println!("{} waits", caller.pid());
+///                 self.0.push(caller);
+///             }
+///             Call::Open(opener) => {
+///                 let waiting = self.0.drain(..).zip(1..);
+///                 waiting.for_each(|(caller, number)| caller.reply(&number));
+///                 opener.reply(&());
+///             }
+///         }
+///         Next::wait()
+///     }
+/// }
+///
+/// use lunatic::server::ServerRef;
+/// use lunatic::{Mailbox, Process, spawn_link};
+///
+/// let (gate, mailbox) = (Gate::start_link(()).unwrap(), Mailbox::<u32>::new());
+/// spawn_link(
+///     (gate, mailbox.this()),
+///     |(gate, parent): (ServerRef<Gate>, Process<u32>), _: Mailbox<()>| {
+///         parent.send(0);
+///         parent.send(gate.call(Call::Pass).unwrap());
+///     },
+/// );
+/// assert_eq!(mailbox.receive().unwrap(), 0);
+/// while mailbox.receive_timeout(std::time::Duration::ZERO) != Ok(1) {
+///     gate.call(Call::Open).unwrap();
+/// }
+/// ```
 pub struct Caller<R> {
     pid: Pid,
     reference: Ref,

@@ -47,6 +47,7 @@
 
 mod caller;
 mod next;
+mod options;
 mod run;
 
 use core::fmt;
@@ -57,21 +58,64 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use crate::behaviour::StartError;
-use crate::behaviour::{StartOptions, send, start};
+use crate::behaviour::send;
 pub use crate::call::CallError;
 use crate::format::DecodeCause;
 use crate::message::{Destination, Down, Envelope, Exit, tag};
 use crate::process::whereis;
 use crate::sys::{self, Term};
-use crate::{ExitReason, Pid, behaviour, format};
+use crate::{ExitReason, Pid, behaviour};
 
 pub use caller::Caller;
 pub use next::{Init, Next};
+pub use options::Options;
 
 /// How long [`ServerRef::call`] waits for an answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a server receives beside calls and casts.
+///
+/// ```
+/// use lunatic::server::{Info, Init, Next, Server};
+/// use lunatic::{ExitReason, Mailbox, Pid, process, sys};
+/// use std::time::Duration;
+///
+/// /// Ends with the first process of those that it is told to watch, or when nobody tells it.
+/// struct Watch;
+///
+/// impl Server for Watch {
+/// #   type Argument = ();
+/// #   type Call = ();
+/// #   type Cast = ();
+///     type Message = Pid;
+///
+///     fn init((): ()) -> Init<Self> {
+///         process::trap_exit(true);
+///         Init::ok_then(Watch, Next::wait_for(Duration::from_secs(60)))
+///     }
+///
+///     fn handle_info(&mut self, info: Info<Pid>) -> Next<Self> {
+///         match info {
+///             Info::Message(pid) => {
+///                 pid.monitor();
+///                 Next::wait()
+///             }
+///             Info::Down(down) => Next::stop(down.reason),
+///             Info::Exit(exit) => Next::stop(exit.reason),
+///             Info::Timeout => Next::stop(ExitReason::Normal),
+///         }
+///     }
+/// #   fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// }
+///
+/// let watch = Watch::start(()).unwrap();
+/// let end = watch.pid().monitor();
+/// let child = lunatic::spawn((), |(), mailbox: Mailbox<()>| drop(mailbox.receive()));
+/// watch.send(&child.pid());
+/// sys::get_status(watch.pid()).unwrap(); // by now it watches
+/// child.exit(ExitReason::Shutdown);
+/// assert_eq!(end.wait(None).unwrap().reason, ExitReason::Shutdown);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Info<M> {
     /// A plain message.
@@ -85,6 +129,83 @@ pub enum Info<M> {
 }
 
 /// A server's callbacks. See the [module](self) for an example.
+///
+/// With all callbacks:
+///
+/// ```
+/// use lunatic::server::{Caller, Init, Next, Server};
+/// use lunatic::sys::{self, Term};
+/// use lunatic::ExitReason;
+/// use serde::{Deserialize, Serialize};
+///
+/// struct Shelf(Vec<String>);
+///
+/// #[derive(Serialize, Deserialize)]
+/// enum Cast {
+///     Put(String),
+///     Close,
+/// }
+///
+/// impl Server for Shelf {
+///     type Argument = ();
+///     type Call = Caller<usize>;
+///     type Cast = Cast;
+///     type Message = ();
+///
+///     fn init((): ()) -> Init<Self> {
+///         Init::ok(Shelf(Vec::new()))
+///     }
+///
+///     fn handle_call(&mut self, caller: Caller<usize>) -> Next<Self> {
+///         caller.reply(&self.0.len());
+///         Next::wait()
+///     }
+///
+///     fn handle_cast(&mut self, cast: Cast) -> Next<Self> {
+///         match cast {
+///             Cast::Put(thing) => {
+///                 self.0.push(thing);
+///                 Next::wait()
+///             }
+///             Cast::Close => Next::stop(ExitReason::Shutdown),
+///         }
+///     }
+///
+///     fn terminate(&mut self, reason: &ExitReason) {
+///         println!("{} things, and {reason}", self.0.len());
+///     }
+///
+///     fn state(&self) -> Term {
+///         Term::of(&self.0)
+///     }
+///
+///     fn replace_state(&mut self, state: &Term) -> Result<(), String> {
+///         self.0 = state.decode().map_err(|cause| cause.to_string())?;
+///         Ok(())
+///     }
+///
+///     fn code_change(&mut self, old_version: &str, _extra: &Term) -> Result<(), String> {
+///         if old_version == "0.1" { Err("too old".into()) } else { Ok(()) }
+///     }
+///
+///     fn format_status(&self) -> String {
+///         format!("a shelf of {}", self.0.len())
+///     }
+/// }
+///
+/// let shelf = Shelf::start(()).unwrap();
+/// let (pid, end) = (shelf.pid(), shelf.pid().monitor());
+/// shelf.cast(&Cast::Put("a book".into()));
+/// assert_eq!(sys::get_state::<Vec<String>>(pid).unwrap(), ["a book"]);
+/// sys::replace_state(pid, &vec!["a lamp", "a cup"]).unwrap().unwrap();
+/// assert_eq!(shelf.call(|caller| caller).unwrap(), 2);
+/// sys::suspend(pid).unwrap();
+/// assert_eq!(sys::code_change(pid, "0.1", &()).unwrap(), Err("too old".into()));
+/// assert_eq!(sys::get_status(pid).unwrap(), "suspended, a shelf of 2");
+/// sys::resume(pid).unwrap();
+/// shelf.cast(&Cast::Close);
+/// assert_eq!(end.wait(None).unwrap().reason, ExitReason::Shutdown);
+/// ```
 pub trait Server: Sized + 'static {
     /// What its start needs.
     type Argument: Serialize + DeserializeOwned;
@@ -169,80 +290,34 @@ pub trait Server: Sized + 'static {
     }
 }
 
-/// How a server is started: with a name, with a timeout.
+/// A server, for those that call it. It can be sent in messages.
 ///
 /// ```
 /// # use lunatic::server::{Init, Next, Server};
-/// # struct Clock;
-/// # impl Server for Clock {
+/// # struct Echo;
+/// # impl Server for Echo {
 /// #     type Argument = ();
-/// #     type Call = ();
+/// #     type Call = (u8, Caller<u8>);
 /// #     type Cast = ();
 /// #     type Message = ();
-/// #     fn init(_: ()) -> Init<Self> { Init::ok(Clock) }
-/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// #     fn init(_: ()) -> Init<Self> { Init::ok(Echo) }
+/// #     fn handle_call(&mut self, (n, caller): (u8, Caller<u8>)) -> Next<Self> {
+/// #         caller.reply(&n);
+/// #         Next::wait()
+/// #     }
 /// # }
-/// use lunatic::server::{Options, ServerRef};
+/// use lunatic::server::{Caller, ServerRef};
+/// use lunatic::{CallError, ExitReason};
 ///
-/// Options::new().name("clock").start_link::<Clock>(()).unwrap();
-/// let clock = ServerRef::<Clock>::find("clock").unwrap();
+/// let echo = Echo::start(()).unwrap();
+/// assert_eq!(echo.call(|caller| (7, caller)), Ok(7));
+/// // However long it takes.
+/// assert_eq!(echo.call_with(None, |caller| (8, caller)), Ok(8));
+/// let same = ServerRef::<Echo>::from_pid(echo.pid());
+/// same.stop().unwrap();
+/// let gone = Err(CallError::Down(ExitReason::NoProcess));
+/// assert_eq!(echo.call(|caller| (9, caller)), gone);
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    name: Option<String>,
-    timeout: Option<Duration>,
-}
-
-impl Options {
-    /// No name, no timeout.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The name that the server has before its `init` runs. If somebody has it, `init` does not
-    /// run, and the start gives [`StartError::AlreadyStarted`].
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// How long the start may take; then the server is killed.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Starts a server with a link.
-    ///
-    /// # Errors
-    ///
-    /// See [`Server::start_link`].
-    pub fn start_link<S: Server>(&self, argument: S::Argument) -> Result<ServerRef<S>, StartError> {
-        self.start_with(argument, true)
-    }
-
-    /// Starts a server without a link.
-    ///
-    /// # Errors
-    ///
-    /// See [`Server::start`].
-    pub fn start<S: Server>(&self, argument: S::Argument) -> Result<ServerRef<S>, StartError> {
-        self.start_with(argument, false)
-    }
-
-    fn start_with<S: Server>(
-        &self,
-        argument: S::Argument,
-        link: bool,
-    ) -> Result<ServerRef<S>, StartError> {
-        let body = format::to_vec(&argument)
-            .map_err(|error| StartError::Spawn(format!("the argument cannot be sent: {error}")))?;
-        let options = StartOptions { link, name: self.name.as_deref(), timeout: self.timeout };
-        start(run::entry::<S>, body.into(), &options).map(ServerRef::from_pid)
-    }
-}
-
-/// A server, for those that call it. It can be sent in messages.
 #[derive(Serialize, Deserialize)]
 pub struct ServerRef<S> {
     pid: Pid,

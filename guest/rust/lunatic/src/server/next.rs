@@ -11,6 +11,65 @@ use super::Caller;
 use super::caller::Reply;
 
 /// What a server does after a callback.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::server::{Caller, Info, Init, Next, Server};
+/// use lunatic::ExitReason;
+/// use serde::{Deserialize, Serialize};
+///
+/// struct Shop {
+///     open: bool,
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// enum Call {
+///     Open(Caller<bool>),
+///     Close(Caller<String>),
+/// }
+///
+/// impl Shop {
+///     fn sweep(&mut self) -> Next<Self> {
+///         self.open = true;
+///         Next::hibernate()
+///     }
+/// }
+///
+/// impl Server for Shop {
+/// #   type Argument = ();
+///     type Call = Call;
+/// #   type Cast = ();
+/// #   type Message = ();
+///
+///     fn init((): ()) -> Init<Self> {
+///         // Whoever has started it does not wait for the broom.
+///         Init::ok_then(Shop { open: false }, Next::then(Shop::sweep))
+///     }
+///
+///     fn handle_call(&mut self, call: Call) -> Next<Self> {
+///         match call {
+///             Call::Open(caller) => {
+///                 caller.reply(&self.open);
+///                 Next::wait_for(Duration::from_secs(3600))
+///             }
+///             Call::Close(caller) => {
+///                 Next::stop_with_reply(ExitReason::Shutdown, caller, &"good night".to_owned())
+///             }
+///         }
+///     }
+///
+///     fn handle_info(&mut self, info: Info<()>) -> Next<Self> {
+///         match info {
+///             Info::Timeout => Next::stop("no customers".into()),
+///             _ => Next::wait(),
+///         }
+///     }
+/// }
+///
+/// let shop = Shop::start(()).unwrap();
+/// assert_eq!(shop.call(Call::Open), Ok(true));
+/// assert_eq!(shop.call(Call::Close).as_deref(), Ok("good night"));
+/// ```
 #[must_use]
 pub struct Next<S>(pub(super) Step<S>);
 
@@ -63,6 +122,33 @@ impl<S> Next<S> {
 }
 
 /// How `init` of a server went.
+///
+/// ```
+/// use lunatic::server::{Init, Next, Server, StartError};
+///
+/// struct Printer;
+///
+/// impl Server for Printer {
+///     type Argument = String;
+/// #   type Call = ();
+/// #   type Cast = ();
+/// #   type Message = ();
+///
+///     fn init(paper: String) -> Init<Self> {
+///         match paper.as_str() {
+///             "A4" => Init::ok(Printer),
+///             "" => Init::ignore(),
+///             _ => Init::stop(format!("no {paper} here").into()),
+///         }
+///     }
+/// #   fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// }
+///
+/// assert!(Printer::start("A4".into()).is_ok());
+/// assert_eq!(Printer::start(String::new()), Err(StartError::Ignored));
+/// let error = Printer::start("A3".into()).unwrap_err();
+/// assert_eq!(error.to_string(), "the process ended in its start: no A3 here");
+/// ```
 #[must_use]
 pub struct Init<S>(pub(super) InitStep<S>);
 

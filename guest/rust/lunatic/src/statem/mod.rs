@@ -81,6 +81,58 @@ pub use crate::behaviour::StartError;
 pub use step::{Start, Step};
 
 /// What happens to a machine.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::server::Caller;
+/// use lunatic::statem::{Event, Machine, Start, Step};
+/// use lunatic::{ExitReason, process};
+///
+/// /// Says what happens to it.
+/// struct Ear(Vec<&'static str>);
+///
+/// impl Machine for Ear {
+/// #   type Argument = ();
+///     type State = ();
+///     type Call = Caller<Vec<String>>;
+///     type Cast = u8;
+///     type Message = u16;
+///
+///     fn init((): ()) -> Start<Self> {
+///         process::trap_exit(true);
+///         Start::ok(Ear(Vec::new()), ())
+///     }
+///
+///     fn handle(&mut self, (): &(), event: Event<Self>) -> Step<Self> {
+///         self.0.push(match event {
+///             Event::Call(caller) => {
+///                 caller.reply(&self.0.iter().map(|&what| what.to_owned()).collect());
+///                 return Step::keep();
+///             }
+///             Event::Cast(1) => {
+///                 self.0.push("cast");
+///                 return Step::keep().next(2).event_timeout(Duration::ZERO);
+///             }
+///             Event::Cast(_) => return Step::stop(ExitReason::Normal),
+///             Event::Internal(_) => "internal",
+///             Event::Message(_) => "message",
+///             Event::Exit(_) => "exit",
+///             Event::Down(_) => "down",
+///             Event::EventTimeout => "event timeout",
+///             Event::StateTimeout => "state timeout",
+///             Event::Timeout(_) => "timeout",
+///         });
+///         Step::keep()
+///     }
+/// }
+///
+/// let ear = Ear::start(()).unwrap();
+/// ear.send(&1000);
+/// assert_eq!(ear.call(|caller| caller).unwrap(), ["message"]);
+/// ear.cast(&1);
+/// assert_eq!(ear.call(|caller| caller).unwrap()[..3], ["message", "cast", "internal"]);
+/// ear.cast(&2);
+/// ```
 pub enum Event<M: Machine> {
     /// A call. The answer can be given later.
     Call(M::Call),
@@ -103,6 +155,70 @@ pub enum Event<M: Machine> {
 }
 
 /// A machine's callbacks. See the [module](self) for an example.
+///
+/// With what else there is:
+///
+/// ```
+/// use lunatic::statem::{Event, Machine, Start, Step};
+/// use lunatic::sys::{self, Term};
+/// use lunatic::ExitReason;
+///
+/// struct Light {
+///     switched: u32,
+/// }
+///
+/// impl Machine for Light {
+///     type Argument = ();
+///     type State = bool;
+///     type Call = ();
+///     type Cast = ();
+///     type Message = ();
+///
+///     fn init((): ()) -> Start<Self> {
+///         Start::ok(Light { switched: 0 }, false)
+///     }
+///
+///     fn handle(&mut self, on: &bool, _: Event<Self>) -> Step<Self> {
+///         Step::to(!on)
+///     }
+///
+///     fn enter(&mut self, on: &bool, old: &bool) -> Step<Self> {
+///         self.switched += u32::from(on != old);
+///         Step::keep()
+///     }
+///
+///     fn terminate(&mut self, on: &bool, reason: &ExitReason) {
+///         println!("{reason} with light: {on}");
+///     }
+///
+///     fn snapshot(&self, on: &bool) -> Term {
+///         Term::of(&(on, self.switched))
+///     }
+///
+///     fn restore(&mut self, on: &mut bool, snapshot: &Term) -> Result<(), String> {
+///         (*on, self.switched) = snapshot.decode().map_err(|cause| cause.to_string())?;
+///         Ok(())
+///     }
+///
+///     fn code_change(&mut self, on: &mut bool, _old: &str, _extra: &Term) -> Result<(), String> {
+///         *on = false;
+///         Ok(())
+///     }
+///
+///     fn format_status(&self, on: &bool) -> String {
+///         format!("light: {on}")
+///     }
+/// }
+///
+/// let light = Light::start_link(()).unwrap();
+/// light.cast(&());
+/// assert_eq!(sys::get_state::<(bool, u32)>(light.pid()).unwrap(), (true, 1));
+/// sys::replace_state(light.pid(), &(true, 70u32)).unwrap().unwrap();
+/// light.cast(&());
+/// assert_eq!(sys::get_state::<(bool, u32)>(light.pid()).unwrap(), (false, 71));
+/// assert_eq!(sys::get_status(light.pid()).unwrap(), "running, light: false");
+/// light.stop().unwrap();
+/// ```
 pub trait Machine: Sized + 'static {
     /// What its start needs.
     type Argument: Serialize + DeserializeOwned;
@@ -190,6 +306,30 @@ fn start<M: Machine>(argument: M::Argument, link: bool) -> Result<MachineRef<M>,
 }
 
 /// A machine, for those that use it.
+///
+/// ```
+/// # use lunatic::statem::{Event, Machine, Start, Step};
+/// # struct Echo;
+/// # impl Machine for Echo {
+/// #     type Argument = ();
+/// #     type State = ();
+/// #     type Call = (u8, Caller<u8>);
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init((): ()) -> Start<Self> { Start::ok(Echo, ()) }
+/// #     fn handle(&mut self, (): &(), event: Event<Self>) -> Step<Self> {
+/// #         if let Event::Call((n, caller)) = event { caller.reply(&n) }
+/// #         Step::keep()
+/// #     }
+/// # }
+/// use lunatic::server::Caller;
+/// use lunatic::statem::MachineRef;
+///
+/// let echo = Echo::start(()).unwrap();
+/// assert_eq!(echo.call(|caller| (7, caller)), Ok(7));
+/// assert_eq!(echo.call_with(None, |caller| (8, caller)), Ok(8));
+/// MachineRef::<Echo>::from_pid(echo.pid()).stop().unwrap();
+/// ```
 pub struct MachineRef<M> {
     pid: Pid,
     machine: PhantomData<fn(M)>,

@@ -8,6 +8,56 @@ use super::queue::Timer;
 use super::{Event, Machine};
 
 /// What a machine does after a callback: where it goes, and what it does on the way.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::server::Caller;
+/// use lunatic::statem::{Event, Machine, Start, Step};
+///
+/// /// Is entered three times, and tells who asks.
+/// struct Blink {
+///     times: u32,
+///     asking: Option<Caller<u32>>,
+/// }
+///
+/// impl Machine for Blink {
+/// #   type Argument = ();
+///     type State = ();
+///     type Call = Caller<u32>;
+/// #   type Cast = ();
+/// #   type Message = ();
+///
+///     fn init((): ()) -> Start<Self> {
+///         Start::ok(Blink { times: 0, asking: None }, ())
+///     }
+///
+///     fn enter(&mut self, (): &(), (): &()) -> Step<Self> {
+///         self.times += 1;
+///         Step::keep()
+///             .timeout("blink", Duration::from_millis(1))
+///             .timeout("never", Duration::from_millis(2))
+///             .cancel("never")
+///     }
+///
+///     fn handle(&mut self, (): &(), event: Event<Self>) -> Step<Self> {
+///         match event {
+///             Event::Timeout(name) if name == "blink" && self.times < 3 => return Step::repeat(),
+///             Event::Call(caller) => self.asking = Some(caller),
+///             _ => {}
+///         }
+///         match self.asking.take_if(|_| self.times == 3) {
+///             Some(caller) => {
+///                 caller.reply(&self.times);
+///                 Step::stop("it has blinked".into())
+///             }
+///             None => Step::keep(),
+///         }
+///     }
+/// }
+///
+/// let blink = Blink::start(()).unwrap();
+/// assert_eq!(blink.call(|caller| caller), Ok(3));
+/// ```
 #[must_use]
 pub struct Step<M: Machine> {
     pub(super) to: To<M::State>,
@@ -89,6 +139,34 @@ impl<M: Machine> Step<M> {
 }
 
 /// How `init` of a machine went.
+///
+/// ```
+/// use lunatic::server::StartError;
+/// use lunatic::statem::{Event, Machine, Start, Step};
+///
+/// struct Lift;
+///
+/// impl Machine for Lift {
+///     type Argument = u8;
+///     type State = u8;
+/// #   type Call = ();
+/// #   type Cast = ();
+/// #   type Message = ();
+///
+///     fn init(floor: u8) -> Start<Self> {
+///         match floor {
+///             13 => Start::ignore(),
+///             100.. => Start::stop("so high is no house".into()),
+///             floor => Start::ok(Lift, floor),
+///         }
+///     }
+/// #   fn handle(&mut self, _: &u8, _: Event<Self>) -> Step<Self> { Step::keep() }
+/// }
+///
+/// assert!(Lift::start(3).is_ok());
+/// assert_eq!(Lift::start(13).unwrap_err(), StartError::Ignored);
+/// assert!(matches!(Lift::start(100).unwrap_err(), StartError::Exit(_)));
+/// ```
 #[must_use]
 pub struct Start<M: Machine>(pub(super) StartStep<M>);
 

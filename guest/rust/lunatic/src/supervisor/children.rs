@@ -20,6 +20,20 @@ use super::spec::{
 use super::{ManageError, StartError, Started};
 
 /// What a child does at the moment.
+///
+/// ```
+/// use lunatic::Pid;
+/// use lunatic::supervisor::ChildState;
+///
+/// fn pid(state: ChildState) -> Option<Pid> {
+///     match state {
+///         ChildState::Running(pid) => Some(pid),
+///         ChildState::Stopped | ChildState::Restarting => None,
+///     }
+/// }
+///
+/// assert_eq!(pid(ChildState::Stopped), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChildState {
     /// It runs as this process.
@@ -31,6 +45,13 @@ pub enum ChildState {
 }
 
 /// How many children a supervisor has.
+///
+/// ```
+/// use lunatic::supervisor::{Counts, Strategy, Supervisor};
+///
+/// let supervisor = Supervisor::new(Strategy::OneForOne).start_link().unwrap();
+/// assert_eq!(supervisor.count_children(), Ok(Counts::default()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Specifications, of children that run or not; 1 for a dynamic supervisor.

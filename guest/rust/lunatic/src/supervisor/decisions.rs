@@ -35,7 +35,7 @@ pub(crate) trait Effects {
 
 /// Which child's restart has failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Again {
+pub(crate) enum Again {
     /// The one with this id.
     Id(String),
     /// The dynamic one that ran as this process.

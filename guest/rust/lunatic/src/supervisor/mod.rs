@@ -65,6 +65,36 @@ pub use start::StartResult;
 pub use tree::Tree;
 
 /// What a supervisor is to do, as data. See the [module](self) for an example.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Cache;
+/// # impl Server for Cache {
+/// #     type Argument = u32;
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(_: u32) -> Init<Self> { Init::ok(Cache) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use std::time::Duration;
+/// use lunatic::supervisor::{AutoShutdown, ChildSpec, Restart, Strategy, Supervisor};
+///
+/// let first = ChildSpec::server::<Cache>("first", &16).restart(Restart::Transient).significant();
+/// let plan = Supervisor::new(Strategy::RestForOne)
+///     .name("caches")
+///     .intensity(3, Duration::from_secs(60))
+///     // When the first one has done its work, all end.
+///     .auto_shutdown(AutoShutdown::AnySignificant)
+///     .child(first)
+///     .child(ChildSpec::server::<Cache>("second", &32));
+/// let caches = plan.start_link().unwrap();
+/// assert_eq!(lunatic::whereis("caches"), Some(caches.pid()));
+///
+/// // Any number of caches, each with a size of its own.
+/// let pool = Supervisor::dynamic(ChildSpec::server_template::<Cache>("cache"));
+/// pool.start_link().unwrap().start_dynamic(&64u32).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Supervisor {
     pub(crate) flags: Flags,
@@ -130,6 +160,31 @@ impl Supervisor {
 }
 
 /// Why a supervisor ended in its start.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Ill;
+/// # impl Server for Ill {
+/// #     type Argument = ();
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(_: ()) -> Init<Self> { Init::stop("no".into()) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use lunatic::supervisor::{ChildSpec, FailedToStart, StartError, Strategy, Supervisor};
+/// use lunatic::{Mailbox, spawn_monitor};
+///
+/// let (_, monitor) = spawn_monitor((), |(), _: Mailbox<()>| {
+///     let plan =
+///         Supervisor::new(Strategy::OneForOne).child(ChildSpec::server::<Ill>("ill", &()));
+///     // The supervisor is linked, so this process ends with it.
+///     plan.start_link().map(drop).map_err(|error| error.to_string())
+/// });
+/// let reason = monitor.wait(None).unwrap().reason;
+/// let FailedToStart { id, error } = FailedToStart::from_reason(&reason).unwrap();
+/// assert_eq!((id.as_str(), error), ("ill", StartError::Exit("no".into())));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedToStart {
     /// Which child.
@@ -149,6 +204,25 @@ impl FailedToStart {
 }
 
 /// How a start went.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Maybe;
+/// # impl Server for Maybe {
+/// #     type Argument = bool;
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(yes: bool) -> Init<Self> { if yes { Init::ok(Maybe) } else { Init::ignore() } }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use lunatic::supervisor::{ChildSpec, Started, Supervisor};
+///
+/// let pool = Supervisor::dynamic(ChildSpec::server_template::<Maybe>("maybe"));
+/// let pool = pool.start_link().unwrap();
+/// assert!(matches!(pool.start_dynamic(&true), Ok(Started::Running(_))));
+/// assert_eq!(pool.start_dynamic(&false), Ok(Started::Ignore));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Started {
     /// The child runs as this process.
@@ -158,6 +232,14 @@ pub enum Started {
 }
 
 /// A supervisor cannot do what it was asked for. Nothing has changed then.
+///
+/// ```
+/// use lunatic::supervisor::{ManageError, Strategy, Supervisor};
+///
+/// let supervisor = Supervisor::new(Strategy::OneForOne).start_link().unwrap();
+/// assert_eq!(supervisor.terminate_child("nobody"), Err(ManageError::NotFound));
+/// assert_eq!(supervisor.start_dynamic(&1), Err(ManageError::WrongKind));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ManageError {
     /// No child has this id.
@@ -209,6 +291,29 @@ impl From<CallError> for ManageError {
 }
 
 /// One child of a supervisor.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Cache;
+/// # impl Server for Cache {
+/// #     type Argument = ();
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(_: ()) -> Init<Self> { Init::ok(Cache) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use lunatic::supervisor::{
+///     ChildInfo, ChildKind, ChildSpec, ChildState, Restart, Strategy, Supervisor,
+/// };
+///
+/// let plan = Supervisor::new(Strategy::OneForOne).child(ChildSpec::server::<Cache>("cache", &()));
+/// let supervisor = plan.start_link().unwrap();
+/// for ChildInfo { id, state, kind, restart } in supervisor.which_children().unwrap() {
+///     assert!(matches!(state, ChildState::Running(_)));
+///     assert_eq!((&id[..], kind, restart), ("cache", ChildKind::Worker, Restart::Permanent));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildInfo {
     /// Its id; that of the template for a dynamic child.
@@ -223,6 +328,43 @@ pub struct ChildInfo {
 
 /// A supervisor, for those that manage its children. All methods wait as long as it takes, as in
 /// OTP.
+///
+/// ```
+/// # use lunatic::server::{Init, Next, Server};
+/// # struct Cache;
+/// # impl Server for Cache {
+/// #     type Argument = u32;
+/// #     type Call = ();
+/// #     type Cast = ();
+/// #     type Message = ();
+/// #     fn init(_: u32) -> Init<Self> { Init::ok(Cache) }
+/// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+/// # }
+/// use lunatic::supervisor::{ChildSpec, Counts, Started, Strategy, Supervisor, SupervisorRef};
+///
+/// let supervisor = Supervisor::new(Strategy::OneForOne).name("tree").start_link().unwrap();
+/// assert_eq!(SupervisorRef::find("tree"), Some(supervisor));
+/// assert_eq!(SupervisorRef::from_pid(supervisor.pid()), supervisor);
+/// supervisor.start_child(ChildSpec::server::<Cache>("cache", &16)).unwrap();
+/// supervisor.terminate_child("cache").unwrap();
+/// assert!(matches!(supervisor.restart_child("cache"), Ok(Started::Running(_))));
+/// assert_eq!(supervisor.child_spec("cache").unwrap().id(), "cache");
+/// let counts = Counts { specs: 1, active: 1, supervisors: 0, workers: 1 };
+/// assert_eq!(supervisor.count_children(), Ok(counts));
+/// supervisor.terminate_child("cache").unwrap();
+/// supervisor.delete_child("cache").unwrap();
+/// assert!(supervisor.which_children().unwrap().is_empty());
+///
+/// let pool = Supervisor::dynamic(ChildSpec::server_template::<Cache>("cache"));
+/// let pool = pool.start_link().unwrap();
+/// let Started::Running(cache) = pool.start_dynamic(&16u32).unwrap() else { panic!() };
+/// pool.terminate_dynamic(cache).unwrap();
+/// for supervisor in [supervisor, pool] {
+///     // Else this process ends with it, unless it traps exits.
+///     supervisor.pid().unlink();
+///     supervisor.stop().unwrap();
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SupervisorRef {
     server: ServerRef<Process>,

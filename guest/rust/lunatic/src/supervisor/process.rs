@@ -28,7 +28,7 @@ use super::{
 
 /// What a supervisor is asked for.
 #[derive(Serialize, Deserialize)]
-pub enum Call {
+pub(crate) enum Call {
     StartChild(ChildSpec, Caller<Result<Started, ManageError>>),
     StartDynamic(Bytes, Caller<Result<Started, ManageError>>),
     TerminateChild(String, Caller<Result<(), ManageError>>),
@@ -43,7 +43,7 @@ pub enum Call {
 
 /// A supervisor as the tree shows it.
 #[derive(Serialize, Deserialize)]
-pub struct Description {
+pub(crate) struct Description {
     pub(super) flags: Flags,
     pub(super) dynamic: bool,
     /// In the order of start.
@@ -51,7 +51,7 @@ pub struct Description {
 }
 
 /// The state of a supervisor.
-pub struct Process {
+pub(crate) struct Process {
     kind: Kind,
     hands: Hands,
 }

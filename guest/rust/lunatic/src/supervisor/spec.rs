@@ -11,6 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::Start;
 
 /// Which children are restarted when one ends.
+///
+/// ```
+/// use lunatic::supervisor::{Strategy, Supervisor};
+///
+/// assert_eq!(Strategy::default(), Strategy::OneForOne);
+/// // What was started later depends on what was started before.
+/// let _pipeline = Supervisor::new(Strategy::RestForOne);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Strategy {
     /// The one that ended.
@@ -23,6 +31,15 @@ pub enum Strategy {
 }
 
 /// When a child that ended is restarted.
+///
+/// ```
+/// use lunatic::supervisor::{ChildSpec, Restart, Strategy, Supervisor};
+///
+/// let below = Supervisor::new(Strategy::OneForOne);
+/// let spec = ChildSpec::supervisor("below", &below);
+/// assert_eq!(spec.restart_type(), Restart::Permanent);
+/// assert_eq!(spec.restart(Restart::Transient).restart_type(), Restart::Transient);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restart {
     /// Always.
@@ -35,6 +52,16 @@ pub enum Restart {
 }
 
 /// How a child is stopped.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::supervisor::{ChildSpec, Shutdown, Strategy, Supervisor};
+///
+/// let below = Supervisor::new(Strategy::OneForOne);
+/// let hasty = Shutdown::Timeout(Duration::from_millis(100));
+/// let spec = ChildSpec::supervisor("below", &below).shutdown(hasty);
+/// assert_eq!(spec.shutdown_type(), hasty);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shutdown {
     /// By a kill.
@@ -46,6 +73,13 @@ pub enum Shutdown {
 }
 
 /// What a child is.
+///
+/// ```
+/// use lunatic::supervisor::{ChildKind, ChildSpec, Strategy, Supervisor};
+///
+/// let below = Supervisor::new(Strategy::OneForAll);
+/// assert_eq!(ChildSpec::supervisor("below", &below).child_kind(), ChildKind::Supervisor);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChildKind {
     /// A process that works.
@@ -56,6 +90,13 @@ pub enum ChildKind {
 }
 
 /// Whether a supervisor ends by itself when significant children do.
+///
+/// ```
+/// use lunatic::supervisor::{AutoShutdown, Strategy, Supervisor};
+///
+/// assert_eq!(AutoShutdown::default(), AutoShutdown::Never);
+/// let _batch = Supervisor::new(Strategy::OneForOne).auto_shutdown(AutoShutdown::AllSignificant);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AutoShutdown {
     /// No. Children cannot be significant.
@@ -68,6 +109,15 @@ pub enum AutoShutdown {
 }
 
 /// How a supervisor treats its children.
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::supervisor::{Flags, Strategy};
+///
+/// let Flags { strategy, intensity, period, .. } = Flags::default();
+/// assert_eq!((strategy, intensity), (Strategy::OneForOne, 1));
+/// assert_eq!(period, Duration::from_secs(5));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     /// Which children are restarted when one ends.
@@ -108,6 +158,33 @@ impl Default for Flags {
 ///     .restart(Restart::Transient)
 ///     .shutdown(Shutdown::Timeout(Duration::from_secs(1)));
 /// assert_eq!(spec.id(), "cache");
+/// ```
+///
+/// What is in one, and its other kinds:
+///
+/// ```
+/// use std::time::Duration;
+/// use lunatic::supervisor::{
+///     ChildKind, ChildSpec, Restart, Shutdown, StartResult, Strategy, Supervisor,
+/// };
+/// use lunatic::{Mailbox, spawn_link};
+///
+/// fn start(name: String) -> StartResult {
+///     Ok(spawn_link(name, |_, mailbox: Mailbox<()>| drop(mailbox.receive())).pid())
+/// }
+///
+/// let spec = ChildSpec::new("one", start, &"one".to_owned())
+///     .restart(Restart::Temporary)
+///     .significant();
+/// assert_eq!((spec.restart_type(), spec.is_significant()), (Restart::Temporary, true));
+/// assert_eq!(spec.shutdown_type(), Shutdown::Timeout(Duration::from_secs(5)));
+/// assert_eq!(spec.child_kind(), ChildKind::Worker);
+/// let spec = ChildSpec::supervisor("tree", &Supervisor::new(Strategy::OneForOne));
+/// assert_eq!(spec.shutdown_type(), Shutdown::Infinity);
+///
+/// let pool = ChildSpec::template("many", start).kind(ChildKind::Worker);
+/// let pool = Supervisor::dynamic(pool).start_link().unwrap();
+/// pool.start_dynamic(&"two".to_owned()).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildSpec {
@@ -188,6 +265,16 @@ impl ChildSpec {
 }
 
 /// Why a supervisor cannot work with what it was told. Nothing was started then.
+///
+/// ```
+/// use lunatic::supervisor::{ChildSpec, ManageError, SpecError, Strategy, Supervisor};
+///
+/// let supervisor = Supervisor::new(Strategy::OneForOne).start_link().unwrap();
+/// let below = Supervisor::new(Strategy::OneForAll);
+/// let significant = ChildSpec::supervisor("below", &below).significant();
+/// let error = SpecError::SignificantWithoutAutoShutdown("below".into());
+/// assert_eq!(supervisor.start_child(significant), Err(ManageError::Spec(error)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpecError {
     /// Two children have this id.

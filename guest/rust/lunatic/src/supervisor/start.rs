@@ -17,6 +17,21 @@ use crate::{ExitReason, Pid};
 use super::{ChildKind, ChildSpec, Supervisor};
 
 /// What a start function gives back.
+///
+/// ```
+/// use lunatic::supervisor::{StartError, StartResult};
+/// use lunatic::{Mailbox, spawn_link};
+///
+/// /// For `ChildSpec::new`.
+/// fn start(rooms: u32) -> StartResult {
+///     if rooms == 0 {
+///         return Err(StartError::Exit("a house has rooms".into()));
+///     }
+///     Ok(spawn_link(rooms, |_, mailbox: Mailbox<()>| drop(mailbox.receive())).pid())
+/// }
+///
+/// assert!(start(0).is_err());
+/// ```
 pub type StartResult = Result<Pid, StartError>;
 
 /// Decodes an argument and starts a child with it.
@@ -110,6 +125,18 @@ impl ChildSpec {
 
     /// What the children of a dynamic supervisor are: the function gets the argument that
     /// [`SupervisorRef::start_dynamic`](super::SupervisorRef::start_dynamic) gives.
+    ///
+    /// ```
+    /// use lunatic::supervisor::{ChildSpec, Started, StartResult, Supervisor};
+    /// use lunatic::{Mailbox, spawn_link};
+    ///
+    /// fn start(number: u32) -> StartResult {
+    ///     Ok(spawn_link(number, |_, mailbox: Mailbox<()>| drop(mailbox.receive())).pid())
+    /// }
+    ///
+    /// let pool = Supervisor::dynamic(ChildSpec::template("worker", start)).start_link().unwrap();
+    /// assert!(matches!(pool.start_dynamic(&7u32), Ok(Started::Running(_))));
+    /// ```
     pub fn template<A: Serialize + DeserializeOwned>(
         id: impl Into<String>,
         function: fn(A) -> StartResult,

@@ -22,6 +22,14 @@ const DEPTH_MAX: usize = 64;
 ///    |- a <0.8> worker, Transient
 ///    '- b (stopped) worker, Permanent
 /// ```
+///
+/// ```
+/// use lunatic::supervisor::{Strategy, Supervisor, Tree};
+///
+/// let supervisor = Supervisor::new(Strategy::OneForOne).start_link().unwrap();
+/// let tree: Tree = supervisor.tree();
+/// assert_eq!(tree.to_string(), format!("{} supervisor, OneForOne, 1 in 5s", supervisor.pid()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tree {
     pid: Pid,
