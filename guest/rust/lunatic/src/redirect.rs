@@ -375,6 +375,29 @@ impl<'de> Deserialize<'de> for Connected {
     }
 }
 
+/// What a clock shows, in nanoseconds.
+///
+/// ```
+/// use lunatic::redirect::{Request, Shown};
+///
+/// /// Time stands still, but for sleeps, which are over at once.
+/// fn show(request: Request) {
+///     let now = |monotonic| Shown { realtime: 1_000_000_000 + monotonic, monotonic };
+///     match request {
+///         Request::Clock { answer } => answer.reply(&Ok(now(0))),
+///         Request::Wait { until, answer } => answer.reply(&Ok(now(until))),
+///         other => other.refuse(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Since 1970.
+    pub realtime: u64,
+    /// Since a moment of the server's choice.
+    pub monotonic: u64,
+}
+
 /// What a server is asked for: mostly in [`Server::handle_call`]; [`Request::Close`] comes as a
 /// cast. Paths are named as the directories of the program name them.
 ///
@@ -446,6 +469,9 @@ pub enum Request {
     Random { length: u64, answer: Answer<Bytes> },
     Connect { address: Bytes, port: u16, answer: Answer<Connected> },
     Resolve { name: String, port: u16, answer: Answer<Vec<Bytes>> },
+    ReadStream { source: String, offset: u64, length: u64, answer: Answer<Bytes> },
+    Clock { answer: Answer<Shown> },
+    Wait { until: u64, answer: Answer<Shown> },
 }
 
 impl Request {
@@ -462,8 +488,10 @@ impl Request {
             Self::List { answer, .. } => no(answer),
             Self::Connect { answer, .. } => no(answer),
             Self::Resolve { answer, .. } => no(answer),
+            Self::Clock { answer } | Self::Wait { answer, .. } => no(answer),
             Self::Write { answer, .. } | Self::WriteStream { answer, .. } => no(answer),
             Self::Read { answer, .. }
+            | Self::ReadStream { answer, .. }
             | Self::ReadLink { answer, .. }
             | Self::Random { answer, .. } => no(answer),
             Self::SetSize { answer, .. }
