@@ -12,6 +12,7 @@
 
 use super::budget::Budget;
 use super::{SlabError, platform};
+use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,11 @@ const CHUNK_SLOTS_MIN: usize = 16;
 
 /// Slots below this size never get huge pages: with them one touched page would cost 2 MiB.
 const HUGE_PAGES_SLOT_BYTES_MIN: usize = 16 << 20;
+
+/// A chunk is only taken if so much address space is left behind it: for what the processes in its
+/// slots need on the heap (a hundredth of their slots), and for threads. Without it the first thing
+/// that fails for lack of addresses would be an allocation, which ends the program.
+const HEADROOM_BYTES: usize = 128 << 20;
 
 /// A slot handed out by an arena. Not `Clone`: it is returned once.
 #[derive(Debug)]
@@ -214,10 +220,29 @@ impl Arena {
                 (self.budget.reserved_bytes(), self.budget.limits().reserved_bytes_max);
             return Err(SlabError::ReservedMax { what, bytes, reserved, max });
         }
-        platform::reserve(bytes, self.huge_pages()).map_err(|source| {
+        self.reserve_below_headroom(bytes).map_err(|source| {
             self.budget.return_reserved(bytes);
             SlabError::Reserve { what, bytes, source }
         })
+    }
+
+    fn reserve_below_headroom(&self, bytes: usize) -> io::Result<NonNull<u8>> {
+        let base = platform::reserve(bytes, self.huge_pages())?;
+        if !platform::CHUNKS_HOLD_MANY_SLOTS {
+            return Ok(base);
+        }
+        match platform::reserve(HEADROOM_BYTES, false) {
+            Ok(headroom) => {
+                // SAFETY: reserved a line ago and passed to nobody.
+                unsafe { platform::release(headroom, HEADROOM_BYTES) };
+                Ok(base)
+            }
+            Err(source) => {
+                // SAFETY: as above.
+                unsafe { platform::release(base, bytes) };
+                Err(source)
+            }
+        }
     }
 }
 

@@ -72,7 +72,7 @@ enum SlabError {
     ReservedMax { what: &'static str, bytes: usize, reserved: usize, max: usize },
     #[error(
         "the system gave no address space for {what} ({bytes} bytes): end some processes, or \
-         raise `ulimit -v` or the memory limit of the container"
+         raise `ulimit -v`, vm.max_map_count or the memory limit of the container"
     )]
     Reserve { what: &'static str, bytes: usize, source: std::io::Error },
     #[error(

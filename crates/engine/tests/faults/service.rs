@@ -12,7 +12,7 @@ use crate::common::guest::module;
 use crate::common::shared;
 
 /// What does not happen within this time does not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 static TURN: Mutex<()> = Mutex::new(());
 
