@@ -1,7 +1,7 @@
 //! From the bytes of a module to code that can be instantiated, through the cache.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use wasmparser::{ExternalKind, Operator, Payload, TypeRef};
@@ -9,10 +9,11 @@ use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use crate::bulk;
 use crate::cache::Cache;
-use crate::engines::{Engines, Kind};
+use crate::engines::{Engines, Kind, Tier};
 use crate::exit;
 use crate::hibernate::STACK_POINTER;
 use crate::host;
+use crate::reuse::{Reuse, prepare};
 use crate::state::State;
 
 /// Why a module cannot be used. Nothing is left of the attempt.
@@ -53,6 +54,8 @@ pub(crate) struct Artifact {
     pub(crate) stack_top: Option<i32>,
     /// The host functions, for who has to wrap them.
     pub(crate) linker: Arc<Linker<State>>,
+    /// What its instances begin with, and those that wait for a process, if the module allows.
+    pub(crate) reuse: Option<Arc<Reuse>>,
 }
 
 impl Artifact {
@@ -90,6 +93,10 @@ pub(crate) struct Artifacts {
     cache: Option<Cache>,
     module_bytes_max: usize,
     counters: Counters,
+    /// Those of all modules.
+    reuses: Mutex<Vec<Weak<Reuse>>>,
+    /// How many instances wait in them.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Artifacts {
@@ -98,8 +105,15 @@ impl Artifacts {
         cache: Option<Cache>,
         module_bytes_max: usize,
     ) -> Artifacts {
-        let (linkers, counters) = (Default::default(), Counters::default());
-        Artifacts { engines, linkers, cache, module_bytes_max, counters }
+        Artifacts {
+            engines,
+            linkers: Default::default(),
+            cache,
+            module_bytes_max,
+            counters: Counters::default(),
+            reuses: Mutex::default(),
+            waiting: Arc::default(),
+        }
     }
 
     /// The binary form of a module given as binary or text.
@@ -150,15 +164,24 @@ impl Artifacts {
                 module
             }
         };
-        self.link(kind, &module, stack_top(wasm))
+        self.link(kind, &module, wasm)
     }
 
-    fn link(
-        &self,
-        kind: Kind,
-        module: &Module,
-        stack_top: Option<i32>,
-    ) -> Result<Artifact, ModuleError> {
+    /// Drops instances that no process has needed for a while. Not to be called on a worker.
+    pub(crate) fn sweep(&self) {
+        let mut reuses = self.reuses.lock().unwrap_or_else(PoisonError::into_inner);
+        reuses.retain(|reuse| reuse.strong_count() > 0);
+        let live: Vec<_> = reuses.iter().filter_map(Weak::upgrade).collect();
+        drop(reuses);
+        live.iter().for_each(|reuse| reuse.sweep());
+    }
+
+    /// Instances that wait for a process.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn link(&self, kind: Kind, module: &Module, wasm: &[u8]) -> Result<Artifact, ModuleError> {
         let place = &self.linkers[kind.index()];
         let linker = match place.get() {
             Some(linker) => linker,
@@ -171,7 +194,13 @@ impl Artifacts {
         let pre = linker
             .instantiate_pre(module)
             .map_err(|error| ModuleError::Import(exit::text(&error)))?;
-        Ok(Artifact { pre, stack_top, linker: linker.clone() })
+        let dense = kind.tier == Tier::Dense;
+        let reuse = Reuse::of(module, wasm, dense && !kind.metered, &self.waiting);
+        if let Some(reuse) = &reuse {
+            let mut reuses = self.reuses.lock().unwrap_or_else(PoisonError::into_inner);
+            reuses.push(Arc::downgrade(reuse));
+        }
+        Ok(Artifact { pre, stack_top: stack_top(wasm), linker: linker.clone(), reuse })
     }
 }
 
@@ -219,5 +248,6 @@ fn rewritten(wasm: &[u8]) -> Result<Vec<u8>, ModuleError> {
     let failed = |error: String| ModuleError::CompilerFailed(error);
     let renamed = host::legacy::rename_imports(wasm).map_err(|error| failed(error.to_string()))?;
     let bounded = bulk::bound_bulk_memory(&renamed).map_err(|error| failed(error.to_string()))?;
-    Ok(bounded.into_owned())
+    let prepared = prepare(&bounded).map_err(|error| failed(error.to_string()))?;
+    Ok(prepared.into_owned())
 }

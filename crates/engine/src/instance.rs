@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use lunatic_model::{Budgets, ExitReason, Priority, Ref};
 use lunatic_node::{Body, Bonds, Environment, Process, Terms};
-use wasmtime::{FuncType, Instance, Store, UpdateDeadline, Val, ValType};
+use wasmtime::{FuncType, Store, UpdateDeadline, Val, ValType};
 
-use crate::artifact::ModuleError;
+use crate::artifact::{Artifact, ModuleError};
 use crate::audit;
 use crate::config::ProcessConfig;
 use crate::exit;
 use crate::hibernate::{self, Hibernation};
 use crate::module::Module;
+use crate::reuse::{Ready, Reuse};
 use crate::runtime::Shared;
 use crate::state::State;
 
@@ -92,25 +93,14 @@ pub(crate) async fn spawn(
     if let Some(redirected) = &config.redirected {
         runtime.wiring.enter(process.pid(), &redirected.targets());
     }
-    let audit = config.audit.clone();
-    let state = State::new(process.clone(), runtime.clone(), module.clone(), config);
-    let failed = |error| SpawnError::Instantiate(exit::cause(&error));
-    let engine = artifact.module().engine();
-    let mut store = Store::try_new(engine, state).map_err(failed)?;
-    store.limiter(|state| state);
-    store.epoch_deadline_callback(|mut store| Ok(give_way(store.data_mut())));
-    store.set_epoch_deadline(1);
-    if let Some(fuel) = fuel {
-        store.set_fuel(fuel).map_err(failed)?;
-    }
-    let instance = match &audit {
-        None => artifact.pre.instantiate_async(&mut store).await,
-        // Boxed, so that the others' future is not larger for it.
-        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+    let new_state = || State::new(process.clone(), runtime.clone(), module.clone(), config.clone());
+    let again = artifact.reuse.as_ref().filter(|_| config.audit.is_none());
+    let mut ready = match again.and_then(|reuse| reuse.take(new_state)) {
+        Some(ready) => ready,
+        None => make(artifact, new_state(), fuel).await?,
     };
-    let instance = instance.map_err(failed)?;
-    store.data_mut().starting = false;
-    let body: Body = Box::pin(run(store, instance, entry, params));
+    ready.store.data_mut().starting = false;
+    let body: Body = Box::pin(run(ready, artifact.reuse.clone(), entry, params));
     let Some(Child { parent, bonds, priority, label }) = child else {
         environment.start(process.clone(), body, None);
         return Ok((process, None));
@@ -123,29 +113,57 @@ pub(crate) async fn spawn(
     Ok((process, reference))
 }
 
+/// A new store and instance for the process of this state.
+async fn make(artifact: &Artifact, state: State, fuel: Option<u64>) -> Result<Ready, SpawnError> {
+    let failed = |error| SpawnError::Instantiate(exit::cause(&error));
+    let audit = state.config.audit.clone();
+    let mut store = Store::try_new(artifact.module().engine(), state).map_err(failed)?;
+    store.limiter(|state| state);
+    store.epoch_deadline_callback(|mut store| Ok(give_way(store.data_mut())));
+    store.set_epoch_deadline(1);
+    if let Some(fuel) = fuel {
+        store.set_fuel(fuel).map_err(failed)?;
+    }
+    let instance = match &audit {
+        None => artifact.pre.instantiate_async(&mut store).await,
+        // Boxed, so that the others' future is not larger for it.
+        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+    };
+    let instance = instance.map_err(failed)?;
+    Ok(match &artifact.reuse {
+        Some(reuse) => reuse.complete(store, instance),
+        None => Ready::once(store, instance),
+    })
+}
+
 async fn run(
-    mut store: Store<State>,
-    instance: Instance,
+    mut ready: Ready,
+    reuse: Option<Arc<Reuse>>,
     entry: Arc<str>,
     params: Vec<Val>,
 ) -> ExitReason {
-    let Some(function) = instance.get_func(&mut store, &entry) else {
+    let Ready { store, instance, .. } = &mut ready;
+    let Some(function) = instance.get_func(&mut *store, &entry) else {
         return ExitReason::Error(format!("the module exports no function `{entry}`").into());
     };
-    let result = function.call_async(&mut store, &params, &mut []).await;
+    let result = function.call_async(&mut *store, &params, &mut []).await;
     // Only looked at when the call failed, since it costs more than most spawns can spare. A call
     // with the wrong types has not run at all.
     if result.is_err()
-        && let Some(text) = mismatch(&function.ty(&store), &entry, &params)
+        && let Some(text) = mismatch(&function.ty(&*store), &entry, &params)
     {
         return ExitReason::Error(text.into());
     }
-    match result {
+    match (result, reuse) {
         // Boxed, so that the others' future is not larger for it.
-        Err(error) if error.is::<Hibernation>() => {
-            Box::pin(hibernate::go_on(store, instance, error)).await
+        (Err(error), _) if error.is::<Hibernation>() => {
+            Box::pin(hibernate::go_on(ready.store, ready.instance, error)).await
         }
-        result => exit::reason(result),
+        (Ok(()), Some(reuse)) => {
+            reuse.give(ready);
+            ExitReason::Normal
+        }
+        (result, _) => exit::reason(result),
     }
 }
 

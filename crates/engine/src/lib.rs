@@ -29,6 +29,7 @@ mod paths;
 mod prompt;
 mod redirect;
 mod refused;
+mod reuse;
 mod runtime;
 mod slab;
 mod state;

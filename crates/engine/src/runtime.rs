@@ -60,10 +60,12 @@ pub enum StartError {
 pub struct Figures {
     /// Figures of the node.
     pub node: lunatic_node::Figures,
-    /// Linear memories of the dense tier.
+    /// Linear memories of the dense tier, those of waiting instances included.
     pub memories: slab::Usage,
-    /// Stacks.
+    /// Stacks, those of waiting instances included.
     pub stacks: slab::Usage,
+    /// Instances of processes that have ended, which wait for the next ones.
+    pub instances_waiting: usize,
     /// Compiled code.
     pub compiling: Compiling,
     /// Counter: what programs recorded under names for which there was no room.
@@ -172,6 +174,7 @@ impl Runtime {
             node: self.node.figures(),
             memories: self.shared.memories.usage(),
             stacks: self.shared.stacks.usage(),
+            instances_waiting: self.shared.artifacts.waiting(),
             compiling: self.shared.artifacts.compiling(),
             metrics_dropped: self.shared.metrics.dropped(),
         }
@@ -188,6 +191,7 @@ fn give_back_idle_memory(shared: &Arc<Shared>) -> Result<(), StartError> {
     let shared = Arc::downgrade(shared);
     let thread = std::thread::Builder::new().name("memory".into()).spawn(move || {
         while let Some(shared) = shared.upgrade() {
+            shared.artifacts.sweep();
             shared.memories.give_back_idle();
             shared.stacks.give_back_idle();
             drop(shared);

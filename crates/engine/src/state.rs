@@ -2,6 +2,7 @@
 //!
 //! Every process pays for this struct, so what few processes use is boxed and built on first use.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use lunatic_model::{Envelope, ExitReason, MemoryPolicy, Message, Pid, Ref, Rights, Tag};
@@ -16,10 +17,10 @@ use crate::runtime::Shared;
 use crate::tables::Tables;
 
 pub(crate) struct State {
-    pub(crate) process: Arc<Process>,
+    pub(crate) process: Occupied<Arc<Process>>,
     pub(crate) runtime: Arc<Shared>,
-    pub(crate) module: Module,
-    pub(crate) config: Arc<ProcessConfig>,
+    pub(crate) module: Occupied<Module>,
+    pub(crate) config: Occupied<Arc<ProcessConfig>>,
     /// The exported memory, once it has been looked up.
     pub(crate) memory: Option<Memory>,
     pub(crate) slot: Slot,
@@ -90,6 +91,25 @@ impl From<Envelope> for Slot {
     }
 }
 
+/// What a store has while a process lives in it. Between two processes it has none, and nobody
+/// looks.
+pub(crate) struct Occupied<T>(Option<T>);
+
+impl<T> Deref for Occupied<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("no code runs in a store without a process")
+    }
+}
+
+impl<T> From<T> for Occupied<T> {
+    fn from(value: T) -> Occupied<T> {
+        Occupied(Some(value))
+    }
+}
+
 impl State {
     pub(crate) fn new(
         process: Arc<Process>,
@@ -97,11 +117,20 @@ impl State {
         module: Module,
         config: Arc<ProcessConfig>,
     ) -> State {
+        let mut state = State::vacant(runtime);
+        state.process = process.into();
+        state.module = module.into();
+        state.config = config.into();
+        state
+    }
+
+    /// That of a store in which no process lives: it keeps nothing but the runtime.
+    pub(crate) fn vacant(runtime: Arc<Shared>) -> State {
         State {
-            process,
+            process: Occupied(None),
             runtime,
-            module,
-            config,
+            module: Occupied(None),
+            config: Occupied(None),
             memory: None,
             slot: Slot::Empty,
             catch_depth: 0,
@@ -232,7 +261,7 @@ impl State {
         self.runtime.wiring.settle(pid, targets.unwrap_or_default());
         let Heritage { wasi, redirected } = changed;
         let config = ProcessConfig { wasi, redirected, ..ProcessConfig::clone(&self.config) };
-        self.config = Arc::new(config);
+        self.config = Arc::new(config).into();
         if let Some(tables) = &mut self.tables {
             tables.config_changed();
         }
@@ -258,6 +287,9 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        if self.process.0.is_none() {
+            return;
+        }
         if self.config.redirected.is_some() || self.runtime.wiring.has_changes() {
             self.runtime.wiring.forget(self.process.pid());
         }

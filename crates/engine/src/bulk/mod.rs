@@ -41,9 +41,9 @@ use wasmparser::{
 /// even when each page is touched for the first time.
 pub const CHUNK_BYTES: u32 = 256 * 1024;
 
-/// Counts the changes of what is rewritten before compilation, here and in `host/legacy.rs`:
-/// compiled code of another revision is stale.
-pub const REVISION: u32 = 2;
+/// Counts the changes of what is rewritten before compilation, here, in `host/legacy.rs` and in
+/// `reuse/prepare.rs`: compiled code of another revision is stale.
+pub const REVISION: u32 = 3;
 
 /// Why a module could not be rewritten. The module is no use to the engine either.
 #[derive(Debug, thiserror::Error)]

@@ -113,6 +113,11 @@ pub unsafe fn dirty_pages(base: NonNull<u8>, bytes: usize, pages: usize) -> Opti
     unsafe { scan(pagemap()?, base, bytes, pages) }
 }
 
+/// Whether [`dirty_pages`] has answers.
+pub fn tells_dirty_pages() -> bool {
+    pagemap().is_some()
+}
+
 /// Moves the pages of one range to another without copying; `from` reads as zero afterwards.
 /// `to` then has a mapping of its own until [`renew`]. `false` changes nothing.
 ///

@@ -51,6 +51,7 @@ use windows as platform;
 pub use budget::{Limits, Usage};
 pub use memory::Memories;
 pub use stack::Stacks;
+pub use wipe::restore;
 
 /// Which ways are taken on this system, for people: what is done, and how.
 pub fn paths() -> [(&'static str, &'static str); 3] {
@@ -90,6 +91,11 @@ enum SlabError {
          do not have: set memory_reservation and memory_guard_size to 0 in the engine's config"
     )]
     NotDense,
+}
+
+/// Whether [`restore`] can work on this system.
+pub fn can_restore() -> bool {
+    platform::tells_dirty_pages()
 }
 
 impl SlabError {

@@ -104,6 +104,11 @@ pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> O
     None
 }
 
+/// Whether [`dirty_pages`] has answers.
+pub fn tells_dirty_pages() -> bool {
+    false
+}
+
 /// Moves the pages of one range to another: not possible here.
 ///
 /// # Safety

@@ -68,6 +68,31 @@ pub unsafe fn wipe(base: NonNull<u8>, bytes: usize, keep_bytes_max: usize) -> io
     Ok(kept)
 }
 
+/// Makes a memory what it was at first: `restore` is given each part that may differ from zero, and
+/// where it begins. `false` when more than `max` bytes may, or the system does not tell; then the
+/// memory must not be used again.
+pub fn restore(memory: &mut [u8], max: usize, mut restore: impl FnMut(usize, &mut [u8])) -> bool {
+    let page_bytes = platform::page_bytes();
+    let Some(base) = NonNull::new(memory.as_mut_ptr()) else { return false };
+    if memory.is_empty() {
+        return true;
+    }
+    if !base.as_ptr().addr().is_multiple_of(page_bytes) || !memory.len().is_multiple_of(page_bytes)
+    {
+        return false;
+    }
+    // SAFETY: the memory is the caller's alone, and whole pages.
+    let look = unsafe { platform::dirty_pages(base, memory.len(), max / page_bytes) };
+    let Some(dirty) = look.filter(|dirty| dirty.scanned_bytes == memory.len()) else {
+        return false;
+    };
+    for run in dirty.runs.iter().flatten() {
+        let at = run.base.as_ptr().addr() - base.as_ptr().addr();
+        restore(at, &mut memory[at..at + run.bytes]);
+    }
+    true
+}
+
 /// Whether at most `max` of `bytes` bytes at `base` may differ from zero. Where the system does
 /// not tell which pages are dirty, all of them may.
 ///

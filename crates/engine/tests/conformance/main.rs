@@ -46,6 +46,7 @@ mod redirect;
 mod redirect_network;
 mod redirect_process;
 mod registry;
+mod reuse;
 mod rights;
 mod rights_tree;
 mod send;
