@@ -187,7 +187,10 @@ impl Reuse {
             idle.unused = idle.ready.len();
             taken
         };
-        self.waiting.fetch_sub(unused.len(), Ordering::Relaxed);
+        let count = unused.len();
+        // Whoever sees that none waits sees that nothing of it is left.
+        drop(unused);
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Programs and host functions know the memory by its usual name only.

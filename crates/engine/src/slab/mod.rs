@@ -53,6 +53,11 @@ pub use memory::Memories;
 pub use stack::Stacks;
 pub use wipe::restore;
 
+/// Gives the heap's empty pages back to the system.
+pub fn give_back_heap() {
+    platform::give_back_heap();
+}
+
 /// Which ways are taken on this system, for people: what is done, and how.
 pub fn paths() -> [(&'static str, &'static str); 3] {
     platform::paths()

@@ -65,18 +65,22 @@ impl Stacks {
         self.pool.budget.usage(used_bytes)
     }
 
-    /// Gives back the warm memory that no process needed since the last call. Call it every
-    /// second or so, off the workers: after a burst it takes a system call for each idle slot.
-    pub fn give_back_idle(&self) {
+    /// Gives back the warm memory that no process needed since the last call, and says of how many
+    /// slots. Call it every second or so, off the workers: after a burst it takes a system call for
+    /// each idle slot.
+    pub fn give_back_idle(&self) -> usize {
+        let mut idle = 0;
         let arenas: Vec<_> = self.pool.lock().values().cloned().collect();
         for arena in arenas {
             for base in arena.idle() {
+                idle += 1;
                 // SAFETY: the slot is on no list, so it is ours alone.
                 if unsafe { cool(base, arena.slot_bytes(), 0) } {
                     arena.put(base, 0);
                 }
             }
         }
+        idle
     }
 
     /// A stack of at least `bytes` above its guard page.
