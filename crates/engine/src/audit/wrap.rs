@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use lunatic_model::Pid;
+use lunatic_node::Process;
 use wasmtime::{Caller, Extern, Func, Instance, Result, Store, Val};
 
 use super::texts::{Joined, joined};
-use super::{Audit, Call, Outcome, Value, uses};
+use super::{Audit, Call, Hears, Outcome, Value, uses};
 use crate::artifact::Artifact;
 use crate::exit;
 use crate::memory;
@@ -26,7 +26,8 @@ struct Function {
     name: String,
     joined: &'static [Joined],
     real: Func,
-    audit: Audit,
+    audit: Arc<Audit>,
+    hears: Hears,
 }
 
 /// An instance of which every call of a host function is told.
@@ -35,6 +36,10 @@ pub(crate) async fn instantiate(
     artifact: &Artifact,
     audit: &Audit,
 ) -> Result<Instance> {
+    let (audit, hears) = (Arc::new(audit.clone()), audit.hears());
+    if hears.denied {
+        store.data().process.keep_denials();
+    }
     let mut imports = Vec::new();
     for import in artifact.module().imports() {
         let (namespace, name) = (import.module(), import.name());
@@ -47,6 +52,7 @@ pub(crate) async fn instantiate(
                     joined: joined(namespace, name),
                     real,
                     audit: audit.clone(),
+                    hears,
                 };
                 wrapped(store, function).into()
             }
@@ -67,7 +73,7 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
             // The function itself is called from here, not by the instance, so it cannot look for
             // the memory on its own before the instance is known.
             let _ = memory::split(&mut caller);
-            let grants = match function.namespace == WASI {
+            let grants = match function.hears.used && function.namespace == WASI {
                 true => uses::of_wasi(&function.name, &mut caller, params),
                 false => Vec::new(),
             };
@@ -86,7 +92,7 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
 /// Tells of one call, also if it never comes back.
 struct Watch<'a> {
     function: &'a Function,
-    process: Pid,
+    process: Arc<Process>,
     at: SystemTime,
     began: Instant,
     arguments: Vec<Value>,
@@ -96,8 +102,11 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn begin(function: &'a Function, caller: &mut Caller<'_, State>, params: &[Val]) -> Watch<'a> {
         Watch {
-            process: caller.data().process.pid(),
-            arguments: arguments(function.joined, caller, params),
+            process: caller.data().process.clone(),
+            arguments: match function.hears.calls {
+                true => arguments(function.joined, caller, params),
+                false => Vec::new(),
+            },
             function,
             at: SystemTime::now(),
             began: Instant::now(),
@@ -117,8 +126,18 @@ impl<'a> Watch<'a> {
 
     fn tell(&mut self, outcome: Outcome<'_>) {
         self.told = true;
-        self.function.audit.tell(&Call {
-            process: self.process,
+        let Function { audit, hears, .. } = self.function;
+        let process = self.process.pid();
+        if hears.denied {
+            for (grant, tried) in self.process.take_denials() {
+                audit.denied(process, &grant, &tried);
+            }
+        }
+        if !hears.calls {
+            return;
+        }
+        audit.called(&Call {
+            process,
             at: self.at,
             took: self.began.elapsed(),
             namespace: &self.function.namespace,

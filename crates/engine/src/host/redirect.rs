@@ -7,6 +7,7 @@ use lunatic_model::{Deed, Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
 use lunatic_node::Process;
 use wasmtime::{Caller, Linker, Result, bail};
 
+use crate::audit::Audit;
 use crate::config::ProcessConfig;
 use crate::host::process::{NAMESPACE, changed_draft};
 use crate::host::{budgets, fail, identity, wasi_config};
@@ -248,15 +249,18 @@ fn asked_for_process(
     Ok(redirection.map(|redirection| DraftRedirection { redirection, to, alone }))
 }
 
-/// What a child has without a config: all that its parent has, but for redirections of the parent
-/// alone.
+/// What a child has without a config: all that its parent has, but for what is of the parent alone,
+/// redirections and who hears of it.
 pub(super) fn inherited_config(own: &Arc<ProcessConfig>) -> Arc<ProcessConfig> {
     let inherited = |redirected: &Arc<Redirected>| redirected.is_inherited();
-    if own.redirected.as_ref().is_none_or(inherited) {
+    if own.redirected.as_ref().is_none_or(inherited)
+        && own.audit.as_ref().is_none_or(Audit::is_inherited)
+    {
         return own.clone();
     }
     let Heritage { wasi, redirected } = redirect::heritage(own);
-    Arc::new(ProcessConfig { wasi, redirected, ..ProcessConfig::clone(own) })
+    let audit = own.audit.as_ref().and_then(Audit::inherited);
+    Arc::new(ProcessConfig { wasi, redirected, audit, ..ProcessConfig::clone(own) })
 }
 
 /// The child's view of the world: what its parent hands on, narrowed to what the draft lists, with

@@ -8,6 +8,7 @@ mod common;
 
 mod alone;
 mod audit;
+mod audit_process;
 mod bonds;
 mod budgets;
 mod config;
