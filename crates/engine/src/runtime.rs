@@ -93,7 +93,7 @@ pub(crate) struct Shared {
     pub(crate) outside: Option<Arc<dyn Outside>>,
     pub(crate) wiring: Wiring,
     memories: Arc<slab::Memories>,
-    stacks: Arc<slab::Stacks>,
+    pub(crate) stacks: Arc<slab::Stacks>,
 }
 
 impl Runtime {

@@ -1,5 +1,5 @@
-//! Running out of address space: whoever spawns gets an error that says so, everything else goes on,
-//! and when processes have ended there is room again.
+//! Running out of address space: whoever spawns gets an error that says so, everything else goes
+//! on, and when processes have ended there is room again.
 
 use std::process::{Command, Stdio};
 

@@ -50,7 +50,7 @@ use windows as platform;
 
 pub use budget::{Limits, Usage};
 pub use memory::Memories;
-pub use stack::Stacks;
+pub use stack::{Promise, Stacks};
 pub use wipe::restore;
 
 /// Gives the heap's empty pages back to the system.

@@ -1,10 +1,10 @@
 //! Nothing of one process is ever readable by the next one in its slot.
 //!
-//! Hundreds of guests fill all that a guest can write (memory, also what it grew by, tables, mutable
-//! globals, locals of deep calls) with a pattern, and end in each way there is. Then as many look at
-//! all of it. All of one kind live at once, and slots that were used are handed out before fresh
-//! ones: so whoever looks has a slot that was filled, or a whole instance. That stacks read as zero
-//! where zeroes are asked for is the business of the slabs' own tests.
+//! Hundreds of guests fill all that a guest can write (memory, also what it grew by, tables,
+//! mutable globals, locals of deep calls) with a pattern, and end in each way there is. Then as
+//! many look at all of it. All of one kind live at once, and slots that were used are handed out
+//! before fresh ones: so whoever looks has a slot that was filled, or a whole instance. That stacks
+//! read as zero where zeroes are asked for is the business of the slabs' own tests.
 
 use lunatic_engine::{ProcessConfig, Runtime, Tier};
 use lunatic_wasi::WasiConfig;
