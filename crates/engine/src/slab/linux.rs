@@ -178,6 +178,16 @@ fn pagemap() -> Option<&'static File> {
     FILE.get_or_init(open).as_ref()
 }
 
+/// Gives back whole pages of the heap that hold nothing any more. The C library does that by itself
+/// only at the heap's end, where some small allocation keeps it from doing so for ever.
+pub fn give_back_heap() {
+    // SAFETY: the allocator may be told so at any time, on any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// What this kernel offers, for people: what is done, and how.
 pub fn paths() -> [(&'static str, &'static str); 3] {
     let guards = if guards_without_mappings() {

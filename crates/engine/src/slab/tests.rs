@@ -204,6 +204,27 @@ fn stacks_beyond_the_limit_are_an_error() {
     assert!(slab.new_stack(usize::MAX, false).is_err());
 }
 
+#[cfg(unix)]
+#[test]
+fn as_many_stacks_can_be_made_as_were_promised() {
+    const BYTES: usize = 60 * 1024;
+    let slab = Stacks::new(Limits { reserved_bytes_max: 64 << 20, ..Limits::default() });
+    let promises: Vec<_> = std::iter::from_fn(|| slab.promise(BYTES).ok()).collect();
+    assert!(promises.len() > 500, "{}", promises.len());
+    assert!(slab.promise(BYTES).err().unwrap().contains("end some processes"));
+    let make = |promise| {
+        drop(promise);
+        slab.new_stack(BYTES, false).unwrap()
+    };
+    let stacks: Vec<_> = promises.into_iter().map(make).collect();
+    assert!(slab.promise(BYTES).is_err(), "all that were promised are in use");
+    drop(stacks);
+    drop(slab.promise(BYTES).unwrap());
+    // A promise that nobody made use of is no more.
+    let again: Vec<_> = std::iter::from_fn(|| slab.promise(BYTES).ok()).collect();
+    assert!(again.len() > 500, "{}", again.len());
+}
+
 /// One test for all counts: others would disturb them if they ran beside it, so it compares with
 /// what thousands of mappings for thousands of processes would be.
 #[cfg(target_os = "linux")]

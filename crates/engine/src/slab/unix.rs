@@ -29,6 +29,10 @@ pub fn page_bytes() -> usize {
     })
 }
 
+/// Gives back whole pages of the heap that hold nothing any more: left to the allocator here.
+#[cfg(not(target_os = "linux"))]
+pub fn give_back_heap() {}
+
 /// What this system offers, for people: what is done, and how.
 #[cfg(not(target_os = "linux"))]
 pub fn paths() -> [(&'static str, &'static str); 3] {

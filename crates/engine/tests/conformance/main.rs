@@ -23,6 +23,7 @@ mod hostile;
 mod imports;
 mod info;
 mod kills;
+mod leak;
 mod legacy;
 mod message;
 mod network_rights;
