@@ -15,6 +15,8 @@ use crate::slab::{self, Memories, Stacks};
 pub(crate) const WASM_STACK_BYTES: usize = 512 << 10;
 /// Bytes of stack for host functions below the wasm code that calls them.
 const HOST_STACK_BYTES: usize = 128 << 10;
+/// Bytes of the stack of a process.
+pub(crate) const STACK_BYTES: usize = WASM_STACK_BYTES + HOST_STACK_BYTES;
 
 /// How linear memories are laid out, which decides what code checks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -90,7 +92,7 @@ impl Engines {
             .epoch_interruption(true)
             .consume_fuel(kind.metered)
             .max_wasm_stack(WASM_STACK_BYTES)
-            .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES)
+            .async_stack_size(STACK_BYTES)
             // Reading debug information takes tens of milliseconds, before anybody hears of the
             // trap; names of functions come without it.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)

@@ -13,6 +13,7 @@ use wasmtime::{FuncType, Store, UpdateDeadline, Val, ValType};
 use crate::artifact::{Artifact, ModuleError};
 use crate::audit;
 use crate::config::ProcessConfig;
+use crate::engines::STACK_BYTES;
 use crate::exit;
 use crate::hibernate::{self, Hibernation};
 use crate::module::Module;
@@ -94,7 +95,7 @@ pub(crate) async fn spawn(
         runtime.wiring.enter(process.pid(), &redirected.targets());
     }
     let new_state = || State::new(process.clone(), runtime.clone(), module.clone(), config.clone());
-    let again = artifact.reuse.as_ref().filter(|_| config.audit.is_none());
+    let again = artifact.reuse.as_ref().filter(|_| !config.has_own_imports());
     let mut ready = match again.and_then(|reuse| reuse.take(new_state)) {
         Some(ready) => ready,
         None => make(artifact, new_state(), fuel).await?,
@@ -116,7 +117,8 @@ pub(crate) async fn spawn(
 /// A new store and instance for the process of this state.
 async fn make(artifact: &Artifact, state: State, fuel: Option<u64>) -> Result<Ready, SpawnError> {
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));
-    let audit = state.config.audit.clone();
+    let stack = state.runtime.stacks.promise(STACK_BYTES).map_err(SpawnError::Instantiate)?;
+    let config = state.config.clone();
     let mut store = Store::try_new(artifact.module().engine(), state).map_err(failed)?;
     store.limiter(|state| state);
     store.epoch_deadline_callback(|mut store| Ok(give_way(store.data_mut())));
@@ -124,15 +126,16 @@ async fn make(artifact: &Artifact, state: State, fuel: Option<u64>) -> Result<Re
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;
     }
-    let instance = match &audit {
-        None => artifact.pre.instantiate_async(&mut store).await,
+    let instance = match config.has_own_imports() {
+        false => artifact.pre.instantiate_async(&mut store).await,
         // Boxed, so that the others' future is not larger for it.
-        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+        true => Box::pin(audit::instantiate(&mut store, artifact, config.audit.as_ref())).await,
     };
     let instance = instance.map_err(failed)?;
+    let ready = Ready::once(store, instance, stack);
     Ok(match &artifact.reuse {
-        Some(reuse) => reuse.complete(store, instance),
-        None => Ready::once(store, instance),
+        Some(reuse) => reuse.complete(ready),
+        None => ready,
     })
 }
 
@@ -142,7 +145,9 @@ async fn run(
     entry: Arc<str>,
     params: Vec<Val>,
 ) -> ExitReason {
-    let Ready { store, instance, .. } = &mut ready;
+    let Ready { store, instance, stack, .. } = &mut ready;
+    // It is asked for a few lines below.
+    drop(stack.take());
     let Some(function) = instance.get_func(&mut *store, &entry) else {
         return ExitReason::Error(format!("the module exports no function `{entry}`").into());
     };

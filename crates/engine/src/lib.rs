@@ -36,7 +36,7 @@ mod state;
 mod tables;
 
 pub use artifact::{Compiling, ModuleError};
-pub use audit::{Audit, Call, LISTENERS_MAX, Listener, Outcome, Use, Value};
+pub use audit::{Audit, Call, Hears, LISTENERS_MAX, Listener, Outcome, Use, Value};
 pub use cache::{CacheError, CachePolicy, default_directory as default_cache_directory};
 pub use config::ProcessConfig;
 pub use engines::{Kind, Tier};

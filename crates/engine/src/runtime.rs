@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lunatic_model::{ExitReason, NodeLimits, Pid};
 use lunatic_node::{Environment, Node, NodeOptions, Observer, Process};
+use wasmtime::Engine;
 
 use crate::artifact::{Artifacts, Compiling, ModuleError};
 use crate::cache::{Cache, CacheError, CachePolicy};
@@ -23,6 +24,10 @@ use crate::slab;
 
 /// Slots of memory that nobody needed for this long go back to the system.
 const IDLE_MEMORY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So many idle slots at once are what a burst leaves: then the heap is looked through, too, for
+/// whole pages of what its processes had there. That holds up allocations for some milliseconds.
+const IDLE_SLOTS_OF_A_BURST: usize = 1_000;
 
 /// How a runtime is set up.
 #[derive(Default)]
@@ -88,7 +93,7 @@ pub(crate) struct Shared {
     pub(crate) outside: Option<Arc<dyn Outside>>,
     pub(crate) wiring: Wiring,
     memories: Arc<slab::Memories>,
-    stacks: Arc<slab::Stacks>,
+    pub(crate) stacks: Arc<slab::Stacks>,
 }
 
 impl Runtime {
@@ -108,6 +113,7 @@ impl Runtime {
             limits: options.limits,
             observer: options.observer,
             cpu_clock: cpu_clock::thread_nanoseconds,
+            on_worker_start: Engine::tls_eager_initialize,
             on_pulse: Box::new(move || {
                 prompt.call_once(prompt::ask_for_short_slices);
                 pulse.beat();
@@ -192,9 +198,11 @@ fn give_back_idle_memory(shared: &Arc<Shared>) -> Result<(), StartError> {
     let thread = std::thread::Builder::new().name("memory".into()).spawn(move || {
         while let Some(shared) = shared.upgrade() {
             shared.artifacts.sweep();
-            shared.memories.give_back_idle();
-            shared.stacks.give_back_idle();
+            let idle = shared.memories.give_back_idle() + shared.stacks.give_back_idle();
             drop(shared);
+            if idle >= IDLE_SLOTS_OF_A_BURST {
+                slab::give_back_heap();
+            }
             std::thread::sleep(IDLE_MEMORY_INTERVAL);
         }
     });

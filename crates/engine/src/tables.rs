@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lunatic_model::{Budgets, Grant, Limits, Redirection};
+use lunatic_model::{Budgets, Grant, Limits, Redirection, Tag};
 use lunatic_wasi::Access;
 use wasmtime::{Result, format_err};
 
+use crate::audit::Hears;
 use crate::config::ProcessConfig;
 use crate::databases::Databases;
 use crate::exit::HostExit;
@@ -71,6 +72,8 @@ pub(crate) struct ConfigDraft {
     /// Directories, as their parent names them, and what may be done there.
     pub(crate) preopens: Vec<(String, Access)>,
     pub(crate) redirections: Vec<DraftRedirection>,
+    /// What the maker hears of its children.
+    pub(crate) audit: Option<DraftAudit>,
     /// Bytes of the strings above, but for redirections, of which there are few.
     pub(crate) bytes: usize,
     /// What the draft came to at its last spawn; gone with the next change.
@@ -88,10 +91,20 @@ impl ConfigDraft {
             env: Vec::new(),
             preopens: Vec::new(),
             redirections: Vec::new(),
+            audit: None,
             bytes: 0,
             built: None,
         }
     }
+}
+
+/// What the maker of a configuration wants to hear of children, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct DraftAudit {
+    pub(crate) tag: Tag,
+    pub(crate) hears: Hears,
+    /// Of children alone, not of theirs.
+    pub(crate) alone: bool,
 }
 
 /// A redirection as it was asked for. It is made when a child is spawned.

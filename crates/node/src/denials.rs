@@ -14,6 +14,8 @@ use crate::process::Process;
 
 /// Addresses that are told apart for each right of a process. What it tries beyond is counted.
 pub const DENIED_ADDRESSES_MAX: usize = 16;
+/// Denials that are kept for who asks for each, between two times that he asks.
+const KEPT_MAX: usize = 64;
 
 /// One right that a process lacked, as an observer hears of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,7 +39,14 @@ pub struct Denial {
 
 /// The denials of one process.
 #[derive(Default)]
-pub(crate) struct Denials(Mutex<Vec<Counted>>);
+pub(crate) struct Denials(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    counted: Vec<Counted>,
+    /// Each denial, with what would have allowed it and what was tried, where somebody wants that.
+    kept: Option<Vec<(String, String)>>,
+}
 
 struct Counted {
     right: &'static str,
@@ -87,7 +96,14 @@ impl Process {
         first: impl FnOnce() -> (String, String),
     ) -> Arc<str> {
         let denials = self.denials.get_or_init(Box::default);
-        let mut counted = lock(&denials.0);
+        let mut inner = lock(&denials.0);
+        let Inner { counted, kept } = &mut *inner;
+        let mut first = Some(first);
+        let mut texts = None;
+        if let Some(kept) = kept.as_mut().filter(|kept| kept.len() < KEPT_MAX) {
+            texts = first.take().map(|first| first());
+            kept.extend(texts.clone());
+        }
         let of_right = counted.iter().filter(|known| known.right == right);
         let (mut known, mut addresses) = (false, 0);
         for one in of_right {
@@ -103,18 +119,33 @@ impl Process {
             return known.text.clone();
         }
         let (grant, tried) = match subject {
-            Subject::Any | Subject::Address(..) => first(),
+            Subject::Any | Subject::Address(..) => {
+                texts.or_else(|| first.map(|first| first())).unwrap_or_default()
+            }
             Subject::Others => Default::default(),
         };
         let text: Arc<str> = missing(&grant).into();
         let new = Counted { right, subject, grant, tried, text: text.clone(), count: 1 };
         let told = (subject != Subject::Others).then(|| self.denial(&new, false));
         counted.push(new);
-        drop(counted);
+        drop(inner);
         if let Some(told) = told {
             self.environment().node().tell_denied(&told);
         }
         text
+    }
+
+    /// From now on each denial is kept for [`Process::take_denials`].
+    pub fn keep_denials(&self) {
+        lock(&self.denials.get_or_init(Box::default).0).kept.get_or_insert_default();
+    }
+
+    /// The denials since the last time, at most 64: what would have allowed each, and what was
+    /// tried.
+    pub fn take_denials(&self) -> Vec<(String, String)> {
+        let denials = self.denials.get().map(|denials| lock(&denials.0));
+        let kept = denials.and_then(|mut inner| inner.kept.as_mut().map(std::mem::take));
+        kept.unwrap_or_default()
     }
 
     fn denial(&self, counted: &Counted, ended: bool) -> Denial {
@@ -132,7 +163,7 @@ impl Process {
     /// Tells how many there were of those that came more than once, or that were not told at all.
     pub(crate) fn tell_denials(&self) {
         let Some(denials) = self.denials.get() else { return };
-        let counted = std::mem::take(&mut *lock(&denials.0));
+        let counted = std::mem::take(&mut lock(&denials.0).counted);
         let untold = |known: &&Counted| known.count > 1 || known.subject == Subject::Others;
         for known in counted.iter().filter(untold) {
             self.environment().node().tell_denied(&self.denial(known, true));

@@ -13,7 +13,7 @@ use crate::exit::{ExitReport, Observer};
 use crate::figures::{Counters, Figures, Mailboxes};
 use crate::lock;
 use crate::process::Process;
-use crate::scheduler::{OnPulse, Scheduler};
+use crate::scheduler::{Hooks, OnPulse, Scheduler};
 use crate::timers::Timers;
 
 /// How a node is set up.
@@ -27,6 +27,9 @@ pub struct NodeOptions {
     /// The processor time of the calling thread in nanoseconds, by which processes with a budget
     /// are measured.
     pub cpu_clock: fn() -> u64,
+    /// Called by each worker before its first turn: for what a thread needs to run bodies, and
+    /// could not get any more when the system has run out of it.
+    pub on_worker_start: fn(),
     /// Makes running bodies yield soon; called by a thread of its own while processes run.
     pub on_pulse: OnPulse,
 }
@@ -38,6 +41,7 @@ impl Default for NodeOptions {
             limits: NodeLimits::default(),
             observer: None,
             cpu_clock: time_since_first_call,
+            on_worker_start: || {},
             on_pulse: Box::new(|| {}),
         }
     }
@@ -114,8 +118,8 @@ impl Node {
             serials: AtomicU64::new(0),
             refs: AtomicU64::new(0),
         });
-        let (timing, pulse) = (timers.clone(), options.on_pulse);
-        let scheduler = Scheduler::start(counters, io.handle(), timing, pulse)?;
+        let hooks = Hooks { on_worker_start: options.on_worker_start, on_pulse: options.on_pulse };
+        let scheduler = Scheduler::start(counters, io.handle(), timers.clone(), hooks)?;
         let _ = inner.scheduler.set(scheduler);
         let timer_thread = Mutex::new(Some(timers.start()?));
         Ok(Node { inner, timer_thread, io: Mutex::new(Some(io)) })

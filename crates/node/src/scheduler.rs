@@ -46,6 +46,12 @@ const URGENT_TURNS: u32 = 16;
 /// What the pulse does: it makes running bodies yield soon.
 pub(crate) type OnPulse = Box<dyn Fn() + Send + Sync>;
 
+/// What threads of the scheduler call of those above.
+pub(crate) struct Hooks {
+    pub(crate) on_worker_start: fn(),
+    pub(crate) on_pulse: OnPulse,
+}
+
 pub(crate) struct Scheduler {
     shared: Arc<Shared>,
     /// The workers, then the pulse.
@@ -92,7 +98,7 @@ impl Scheduler {
         counters: Arc<Counters>,
         io: &tokio::runtime::Handle,
         timers: Arc<Timers>,
-        on_pulse: OnPulse,
+        hooks: Hooks,
     ) -> std::io::Result<Scheduler> {
         let workers = counters.workers();
         let queues: Vec<_> = (0..workers).map(|_| Worker::new_fifo()).collect();
@@ -115,9 +121,11 @@ impl Scheduler {
         let mut threads = Vec::with_capacity(workers + 1);
         for (index, queue) in queues.into_iter().enumerate() {
             let (shared, io) = (shared.clone(), io.clone());
+            let on_worker_start = hooks.on_worker_start;
             threads.push(thread::Builder::new().name(format!("worker-{index}")).spawn(
                 move || {
                     let _context = io.enter();
+                    on_worker_start();
                     work(shared, queue, index);
                 },
             )?);
@@ -127,7 +135,9 @@ impl Scheduler {
         let _ = shared.workers.set(handles);
         let pulse = {
             let shared = shared.clone();
-            thread::Builder::new().name("pulse".into()).spawn(move || pulse(&shared, &on_pulse))?
+            thread::Builder::new()
+                .name("pulse".into())
+                .spawn(move || pulse(&shared, &hooks.on_pulse))?
         };
         let _ = shared.pulse.set(pulse.thread().clone());
         threads.push(pulse);

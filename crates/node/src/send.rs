@@ -136,6 +136,12 @@ impl Process {
 }
 
 impl Process {
+    /// Delivers a message that nobody waits with: it comes back if the mailbox is full, or others
+    /// wait already.
+    pub fn offer(self: &Arc<Self>, message: Message) -> Result<(), Message> {
+        self.deliver_in_line(message, None, |_, _| {})
+    }
+
     /// Delivers a message in the order of those that wait. If it does not fit, `full` runs in the
     /// same step under the lock, so that room that appears later finds who waits for it.
     fn deliver_in_line(

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::UNIX_EPOCH;
 
-use lunatic_engine::{Call, Listener, Outcome, Value};
+use lunatic_engine::{Call, Hears, Listener, Outcome, Value};
 use serde_json::{Value as Json, json};
 
 /// Lines that wait to be written.
@@ -69,6 +69,10 @@ fn write(file: File, lines: &Receiver<String>) -> io::Result<()> {
 }
 
 impl Listener for Lines {
+    fn hears(&self) -> Hears {
+        Hears { calls: true, ..Hears::NONE }
+    }
+
     fn called(&self, call: &Call<'_>) {
         let line = line(call);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);

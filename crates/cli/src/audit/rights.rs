@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lunatic_engine::{Call, DENIED_ADDRESSES_MAX, Denial, Listener, Use};
+use lunatic_engine::{DENIED_ADDRESSES_MAX, Denial, Hears, Listener, Use};
 
 use crate::guest::Preopen;
 use crate::report::{grouped, printable};
@@ -128,7 +128,10 @@ impl Record {
 }
 
 impl Listener for Recorder {
-    fn called(&self, _call: &Call<'_>) {}
+    /// What was denied comes from the node.
+    fn hears(&self) -> Hears {
+        Hears { used: true, ..Hears::NONE }
+    }
 
     fn used(&self, used: &Use<'_>) {
         self.lock().note(used.grant, used.call, |entry| entry.used += 1);

@@ -9,6 +9,8 @@ mod audit;
 #[path = "../../../sinks/tests/sinks/elastic.rs"]
 #[expect(dead_code, reason = "the tests of sinks use more of it")]
 mod elastic;
+#[cfg(target_os = "linux")]
+mod exhausted;
 mod failing;
 mod harness;
 mod languages;

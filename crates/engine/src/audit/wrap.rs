@@ -4,17 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use lunatic_model::Pid;
+use lunatic_node::Process;
 use wasmtime::{Caller, Extern, Func, Instance, Result, Store, Val};
 
 use super::texts::{Joined, joined};
-use super::{Audit, Call, Outcome, Value, uses};
+use super::{Audit, Call, Hears, Outcome, Value, uses};
 use crate::artifact::Artifact;
 use crate::exit;
+use crate::host::wasi;
 use crate::memory;
 use crate::state::State;
 
-const WASI: &str = "wasi_snapshot_preview1";
 /// Bytes of a text that are kept.
 const TEXT_BYTES_MAX: usize = 256;
 /// The arguments of an address: type, pointer, port, flow, scope.
@@ -26,27 +26,41 @@ struct Function {
     name: String,
     joined: &'static [Joined],
     real: Func,
-    audit: Audit,
+    audit: Arc<Audit>,
+    hears: Hears,
 }
 
-/// An instance of which every call of a host function is told.
+/// An instance of which every call of a host function is told, where anybody listens, and which
+/// waits for its clock, where that has to be asked.
 pub(crate) async fn instantiate(
     store: &mut Store<State>,
     artifact: &Artifact,
-    audit: &Audit,
+    audit: Option<&Audit>,
 ) -> Result<Instance> {
+    let audit = Arc::new(audit.cloned().unwrap_or_default());
+    let hears = audit.hears();
+    let asked_clock = store.data().config.wasi.clock().is_asked();
+    if hears.denied {
+        store.data().process.keep_denials();
+    }
     let mut imports = Vec::new();
     for import in artifact.module().imports() {
         let (namespace, name) = (import.module(), import.name());
-        let item = artifact.linker.get(&mut *store, namespace, name)?;
+        let item = match (namespace, name) {
+            (wasi::NAMESPACE, wasi::CLOCK_CALL) if asked_clock => {
+                wasi::asked_clock(&mut *store).into()
+            }
+            _ => artifact.linker.get(&mut *store, namespace, name)?,
+        };
         imports.push(match item {
-            Extern::Func(real) => {
+            Extern::Func(real) if !audit.is_empty() => {
                 let function = Function {
                     namespace: namespace.into(),
                     name: name.into(),
                     joined: joined(namespace, name),
                     real,
                     audit: audit.clone(),
+                    hears,
                 };
                 wrapped(store, function).into()
             }
@@ -67,7 +81,7 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
             // The function itself is called from here, not by the instance, so it cannot look for
             // the memory on its own before the instance is known.
             let _ = memory::split(&mut caller);
-            let grants = match function.namespace == WASI {
+            let grants = match function.hears.used && function.namespace == wasi::NAMESPACE {
                 true => uses::of_wasi(&function.name, &mut caller, params),
                 false => Vec::new(),
             };
@@ -86,7 +100,7 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
 /// Tells of one call, also if it never comes back.
 struct Watch<'a> {
     function: &'a Function,
-    process: Pid,
+    process: Arc<Process>,
     at: SystemTime,
     began: Instant,
     arguments: Vec<Value>,
@@ -96,8 +110,11 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn begin(function: &'a Function, caller: &mut Caller<'_, State>, params: &[Val]) -> Watch<'a> {
         Watch {
-            process: caller.data().process.pid(),
-            arguments: arguments(function.joined, caller, params),
+            process: caller.data().process.clone(),
+            arguments: match function.hears.calls {
+                true => arguments(function.joined, caller, params),
+                false => Vec::new(),
+            },
             function,
             at: SystemTime::now(),
             began: Instant::now(),
@@ -117,8 +134,18 @@ impl<'a> Watch<'a> {
 
     fn tell(&mut self, outcome: Outcome<'_>) {
         self.told = true;
-        self.function.audit.tell(&Call {
-            process: self.process,
+        let Function { audit, hears, .. } = self.function;
+        let process = self.process.pid();
+        if hears.denied {
+            for (grant, tried) in self.process.take_denials() {
+                audit.denied(process, &grant, &tried);
+            }
+        }
+        if !hears.calls {
+            return;
+        }
+        audit.called(&Call {
+            process,
             at: self.at,
             took: self.began.elapsed(),
             namespace: &self.function.namespace,

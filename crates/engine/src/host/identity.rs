@@ -31,7 +31,7 @@ pub(super) fn reference(node: i64, serial: i64) -> Ref {
 }
 
 /// The pair of a pid.
-pub(super) fn pid_pair(pid: Pid) -> [u64; 2] {
+pub(crate) fn pid_pair(pid: Pid) -> [u64; 2] {
     [joined(pid.node, pid.incarnation), pid.serial]
 }
 

@@ -5,6 +5,7 @@
 //! encodes the result. Nothing of guest memory is borrowed while a process waits. Functions that
 //! never wait are linked without a future, which makes them cheap.
 
+mod audit;
 mod bonds;
 mod budgets;
 mod distributed;
@@ -31,7 +32,7 @@ mod sqlite;
 mod timer;
 mod trap;
 mod version;
-mod wasi;
+pub(crate) mod wasi;
 mod wasi_config;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     timer::link(&mut linker)?;
     process::link(&mut linker)?;
     redirect::link(&mut linker)?;
+    audit::link(&mut linker)?;
     bonds::link(&mut linker)?;
     exit::link(&mut linker)?;
     flags::link(&mut linker)?;

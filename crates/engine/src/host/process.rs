@@ -10,7 +10,7 @@ use wasmtime::{Caller, Linker, Result, bail};
 use crate::config::ProcessConfig;
 use crate::exit::HostExit;
 use crate::host::registry::{OWN_NODE, name};
-use crate::host::{budgets, entry, fail, network_config, redirect};
+use crate::host::{audit, budgets, entry, fail, network_config, redirect};
 use crate::instance::{self, Child, INSTRUCTIONS_PER_FUEL_UNIT, SpawnRequest};
 use crate::memory::{bytes, split, unsigned, write_u64};
 use crate::module::Module;
@@ -381,6 +381,10 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
         Ok(grant) => grant,
         Err(error) => return Ok(Err(format!("a process cannot be given this config: {error}"))),
     };
+    let audit = match audit::of_child(&process, parent.audit.as_ref(), draft.audit) {
+        Ok(audit) => audit,
+        Err(text) => return Ok(Err(text)),
+    };
     let heritage = match redirect::heritage(&process, &runtime, &parent, draft).await {
         Ok(heritage) => heritage,
         Err(text) => return Ok(Err(text)),
@@ -388,7 +392,7 @@ async fn built_config(state: &mut State, id: i64) -> Result<Result<Arc<ProcessCo
     let limits = Arc::new(parent.limits.narrowed(&limits));
     let budgets = parent.budgets.narrowed(&draft.budgets);
     let Heritage { wasi, redirected } = heritage;
-    let narrowed = ProcessConfig { limits, budgets, wasi, redirected, ..(*parent).clone() };
+    let narrowed = ProcessConfig { limits, budgets, wasi, redirected, audit, ..(*parent).clone() };
     let built = Arc::new(narrowed.confined(grant));
     draft.built = Some(built.clone());
     Ok(Ok(built))

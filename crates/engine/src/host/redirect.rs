@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use lunatic_model::{Deed, Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
 use lunatic_node::Process;
+use lunatic_wasi::Replacement;
 use wasmtime::{Caller, Linker, Result, bail};
 
+use crate::audit::Audit;
 use crate::config::ProcessConfig;
 use crate::host::process::{NAMESPACE, changed_draft};
 use crate::host::{budgets, fail, identity, wasi_config};
 use crate::memory::{check, split, text, unsigned};
 use crate::redirect::ask::on_behalf_of;
 use crate::redirect::{
-    self, Heritage, ProcessTarget, REDIRECTIONS_MAX, Redirected, Setter, resolve,
+    self, Effect, Heritage, ProcessTarget, REDIRECTIONS_MAX, Redirected, Setter, resolve,
 };
 use crate::runtime::Shared;
 use crate::state::State;
@@ -187,6 +189,14 @@ async fn changed(
     let setter = Setter::Process(&config, runtime.outside.as_deref());
     let resolving = resolve(&asked.redirection, asked.to, &setter);
     let mut resolved = on_behalf_of(Some(own.clone()), resolving).await?;
+    if let Effect::Wasi(Replacement::Clock(clock)) = &resolved.effect
+        && clock.is_asked()
+    {
+        // Its calls of the clock are linked when it begins, as ones that wait or not.
+        let text = "a clock is shown by a process from the spawn on or not at all: use \
+            config_redirect_to_process";
+        return Err(text.to_owned());
+    }
     resolved.alone = asked.alone;
     runtime.wiring.change(environment, whom, resolved).map_err(|error| error.to_string())
 }
@@ -248,15 +258,18 @@ fn asked_for_process(
     Ok(redirection.map(|redirection| DraftRedirection { redirection, to, alone }))
 }
 
-/// What a child has without a config: all that its parent has, but for redirections of the parent
-/// alone.
+/// What a child has without a config: all that its parent has, but for what is of the parent alone,
+/// redirections and who hears of it.
 pub(super) fn inherited_config(own: &Arc<ProcessConfig>) -> Arc<ProcessConfig> {
     let inherited = |redirected: &Arc<Redirected>| redirected.is_inherited();
-    if own.redirected.as_ref().is_none_or(inherited) {
+    if own.redirected.as_ref().is_none_or(inherited)
+        && own.audit.as_ref().is_none_or(Audit::is_inherited)
+    {
         return own.clone();
     }
     let Heritage { wasi, redirected } = redirect::heritage(own);
-    Arc::new(ProcessConfig { wasi, redirected, ..ProcessConfig::clone(own) })
+    let audit = own.audit.as_ref().and_then(Audit::inherited);
+    Arc::new(ProcessConfig { wasi, redirected, audit, ..ProcessConfig::clone(own) })
 }
 
 /// The child's view of the world: what its parent hands on, narrowed to what the draft lists, with

@@ -12,7 +12,7 @@ pub(crate) mod network;
 mod processes;
 mod resolve;
 mod serve;
-mod wire;
+pub(crate) mod wire;
 pub(crate) mod wiring;
 
 use std::sync::Arc;

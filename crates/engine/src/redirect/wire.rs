@@ -1,25 +1,26 @@
-//! The bytes of requests and replies, as `abi/redirect.md` has them: postcard.
+//! The bytes of requests and replies, as `abi/redirect.md` has them, and of what an audit tells:
+//! postcard.
 //!
 //! Replies come from a process that nobody trusts: whatever is wrong with one is `Io`, and nothing
 //! is taken of it beyond what was asked for.
 
 use lunatic_wasi::Errno;
 
-/// A request being written.
-pub(super) struct Writer(Vec<u8>);
+/// A request, or another body, being written.
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     /// A request with the number of its kind.
-    pub(super) fn new(kind: u8) -> Writer {
+    pub(crate) fn new(kind: u8) -> Writer {
         Writer(vec![kind])
     }
 
     /// Without a kind.
-    pub(super) fn empty() -> Writer {
+    pub(crate) fn empty() -> Writer {
         Writer(Vec::new())
     }
 
-    pub(super) fn number(mut self, mut value: u64) -> Writer {
+    pub(crate) fn number(mut self, mut value: u64) -> Writer {
         while value >= 0x80 {
             self.0.push((value as u8) | 0x80);
             value >>= 7;
@@ -28,27 +29,36 @@ impl Writer {
         self
     }
 
-    pub(super) fn flag(mut self, value: bool) -> Writer {
+    pub(crate) fn flag(mut self, value: bool) -> Writer {
         self.0.push(u8::from(value));
         self
     }
 
-    pub(super) fn byte(mut self, value: u8) -> Writer {
+    pub(crate) fn byte(mut self, value: u8) -> Writer {
         self.0.push(value);
         self
     }
 
-    pub(super) fn bytes(self, value: &[u8]) -> Writer {
+    pub(crate) fn bytes(self, value: &[u8]) -> Writer {
         let mut writer = self.number(value.len() as u64);
         writer.0.extend_from_slice(value);
         writer
     }
 
-    pub(super) fn text(self, value: &str) -> Writer {
+    pub(crate) fn text(self, value: &str) -> Writer {
         self.bytes(value.as_bytes())
     }
 
-    pub(super) fn done(self) -> Vec<u8> {
+    pub(crate) fn signed(self, value: i64) -> Writer {
+        self.number(((value << 1) ^ (value >> 63)).cast_unsigned())
+    }
+
+    pub(crate) fn double(mut self, value: f64) -> Writer {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    pub(crate) fn done(self) -> Vec<u8> {
         self.0
     }
 }

@@ -65,6 +65,8 @@ struct Idle {
 pub(crate) struct Ready {
     pub(crate) store: Store<State>,
     pub(crate) instance: Instance,
+    /// Until the process starts, if the store has no stack yet.
+    pub(crate) stack: Option<slab::Promise>,
     parts: Option<Parts>,
 }
 
@@ -78,8 +80,8 @@ struct Parts {
 
 impl Ready {
     /// An instance that ends with its process.
-    pub(crate) fn once(store: Store<State>, instance: Instance) -> Ready {
-        Ready { store, instance, parts: None }
+    pub(crate) fn once(store: Store<State>, instance: Instance, stack: slab::Promise) -> Ready {
+        Ready { store, instance, stack: Some(stack), parts: None }
     }
 }
 
@@ -130,9 +132,8 @@ impl Reuse {
     }
 
     /// Fills the memory of an instance that was just made, and looks up what is to be put back.
-    pub(crate) fn complete(&self, store: Store<State>, instance: Instance) -> Ready {
-        let mut ready = Ready::once(store, instance);
-        let Ready { store, instance, parts } = &mut ready;
+    pub(crate) fn complete(&self, mut ready: Ready) -> Ready {
+        let Ready { store, instance, parts, .. } = &mut ready;
         let export = instance.get_module_export(&mut *store, &self.memory);
         let memory = export.and_then(Extern::into_memory).expect("it was exported by `prepare`");
         slab::fill(memory.data_mut(&mut *store), &self.pages);
@@ -189,7 +190,10 @@ impl Reuse {
             idle.unused = idle.ready.len();
             taken
         };
-        self.waiting.fetch_sub(unused.len(), Ordering::Relaxed);
+        let count = unused.len();
+        // Whoever sees that none waits sees that nothing of it is left.
+        drop(unused);
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Programs and host functions know the memory by its usual name only.

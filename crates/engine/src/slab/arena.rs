@@ -12,6 +12,7 @@
 
 use super::budget::Budget;
 use super::{SlabError, lazy, platform};
+use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,11 @@ const CHUNK_SLOTS_MIN: usize = 16;
 
 /// Slots below this size never get huge pages: with them one touched page would cost 2 MiB.
 const HUGE_PAGES_SLOT_BYTES_MIN: usize = 16 << 20;
+
+/// A chunk is only taken if so much address space is left behind it: for what the processes in its
+/// slots need on the heap (a hundredth of their slots), and for threads. Without it the first thing
+/// that fails for lack of addresses would be an allocation, which ends the program.
+const HEADROOM_BYTES: usize = 128 << 20;
 
 /// A slot handed out by an arena. Not `Clone`: it is returned once.
 #[derive(Debug)]
@@ -62,8 +68,8 @@ pub(super) struct Arena {
 #[derive(Default)]
 struct State {
     chunks: Vec<(NonNull<u8>, usize)>,
-    /// Slots of the newest chunk that were never handed out: next one, and how many are left.
-    fresh: Option<(NonNull<u8>, usize)>,
+    /// Slots that were never handed out, by chunk: the next one, and how many are left.
+    fresh: Vec<(NonNull<u8>, usize)>,
     /// Fresh slots that came back before they were prepared.
     unprepared: Vec<NonNull<u8>>,
     cold: Vec<NonNull<u8>>,
@@ -106,10 +112,24 @@ impl Arena {
     /// that handing out costs nothing for it; slots that are being cooled are in it for a moment.
     pub fn used_bytes(&self) -> usize {
         let state = self.lock();
-        let all: usize = state.chunks.iter().map(|(_, bytes)| bytes / self.slot_bytes).sum();
-        let fresh = state.fresh.map_or(0, |(_, left)| left);
+        let all = self.slots(&state);
+        let fresh: usize = state.fresh.iter().map(|(_, left)| left).sum();
         let free = fresh + state.unprepared.len() + state.cold.len() + state.warm.len();
         (all - free) * self.slot_bytes
+    }
+
+    /// Reserves address space for so many slots in all, and says for how many there is.
+    pub fn make_room(&self, slots: usize) -> Result<usize, SlabError> {
+        let mut state = self.lock();
+        while self.slots(&state) < slots {
+            let chunk = self.add_chunk(&mut state)?;
+            state.fresh.push(chunk);
+        }
+        Ok(self.slots(&state))
+    }
+
+    fn slots(&self, state: &State) -> usize {
+        state.chunks.iter().map(|(_, bytes)| bytes / self.slot_bytes).sum()
     }
 
     /// Hands out a slot: a warm one if there is one, else a cold one, else a fresh one.
@@ -176,13 +196,13 @@ impl Arena {
     }
 
     fn next_fresh(&self, state: &mut State) -> Result<NonNull<u8>, SlabError> {
-        let (base, left) = match state.fresh.take() {
+        let (base, left) = match state.fresh.pop() {
             Some(fresh) => fresh,
             None => self.add_chunk(state)?,
         };
         if left > 1 {
             // SAFETY: `left` slots start at `base` inside one chunk, so the next one does too.
-            state.fresh = Some((unsafe { base.add(self.slot_bytes) }, left - 1));
+            state.fresh.push((unsafe { base.add(self.slot_bytes) }, left - 1));
         }
         Ok(base)
     }
@@ -225,10 +245,29 @@ impl Arena {
                 (self.budget.reserved_bytes(), self.budget.limits().reserved_bytes_max);
             return Err(SlabError::ReservedMax { what, bytes, reserved, max });
         }
-        platform::reserve(bytes, self.huge_pages()).map_err(|source| {
+        self.reserve_below_headroom(bytes).map_err(|source| {
             self.budget.return_reserved(bytes);
             SlabError::Reserve { what, bytes, source }
         })
+    }
+
+    fn reserve_below_headroom(&self, bytes: usize) -> io::Result<NonNull<u8>> {
+        let base = platform::reserve(bytes, self.huge_pages())?;
+        if !platform::CHUNKS_HOLD_MANY_SLOTS {
+            return Ok(base);
+        }
+        match platform::reserve(HEADROOM_BYTES, false) {
+            Ok(headroom) => {
+                // SAFETY: reserved a line ago and passed to nobody.
+                unsafe { platform::release(headroom, HEADROOM_BYTES) };
+                Ok(base)
+            }
+            Err(source) => {
+                // SAFETY: as above.
+                unsafe { platform::release(base, bytes) };
+                Err(source)
+            }
+        }
     }
 }
 

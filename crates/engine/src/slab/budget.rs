@@ -60,11 +60,16 @@ impl Budget {
     /// What is in use, of which the arenas know that `used_bytes` are handed out.
     pub fn usage(&self, used_bytes: usize) -> Usage {
         Usage {
-            live: self.live.load(Relaxed),
+            live: self.live(),
             used_bytes,
             reserved_bytes: self.reserved_bytes(),
             warm_bytes: self.warm.load(Relaxed),
         }
+    }
+
+    /// Slots handed out and not yet returned.
+    pub fn live(&self) -> usize {
+        self.live.load(Relaxed)
     }
 
     pub fn reserved_bytes(&self) -> usize {

@@ -205,12 +205,27 @@ fn pagemap() -> Option<&'static File> {
     FILE.get_or_init(open).as_ref()
 }
 
+/// Gives back whole pages of the heap that hold nothing any more. The C library does that by itself
+/// only at the heap's end, where some small allocation keeps it from doing so for ever.
+pub fn give_back_heap() {
+    // SAFETY: the allocator may be told so at any time, on any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// What this kernel offers, for people: what is done, and how.
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     let guards = if guards_without_mappings() {
         "markers in page tables (MADV_GUARD_INSTALL), without a mapping for each"
     } else {
         "mprotect, a mapping for each stack, which vm.max_map_count bounds (better from Linux 6.13)"
+    };
+    let first = if page_bytes() == PAGE_BYTES && guards_without_mappings() {
+        "page by page when it is touched, known by guard markers and SIGSEGV"
+    } else {
+        "copied when a process starts (better from Linux 6.13)"
     };
     let used = if pagemap().is_some() {
         "dirty pages are found (PAGEMAP_SCAN) and zeroed in place"
@@ -224,6 +239,7 @@ pub fn paths() -> [(&'static str, &'static str); 3] {
     };
     [
         ("guards of stacks", guards),
+        ("first contents of memory", first),
         ("memory of ended processes", used),
         ("memory that moves", moved),
     ]

@@ -74,17 +74,21 @@ impl Memories {
         self.pool.budget.usage(used_bytes)
     }
 
-    /// Gives back the warm memory that no process needed since the last call. Call it every
-    /// second or so, off the workers: after a burst it takes a system call for each idle slot.
-    pub fn give_back_idle(&self) {
+    /// Gives back the warm memory that no process needed since the last call, and says of how many
+    /// slots. Call it every second or so, off the workers: after a burst it takes a system call for
+    /// each idle slot.
+    pub fn give_back_idle(&self) -> usize {
+        let mut idle = 0;
         for arena in &self.pool.arenas {
             for base in arena.idle() {
+                idle += 1;
                 // SAFETY: the slot is on no list, so it is ours alone.
                 if unsafe { platform::decommit(base, arena.slot_bytes()) }.is_ok() {
                     arena.put(base, 0);
                 }
             }
         }
+        idle
     }
 
     /// A memory of `bytes` zeroes which may grow to `bytes_max`.

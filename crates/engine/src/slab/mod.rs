@@ -57,11 +57,16 @@ pub use budget::{Limits, Usage};
 pub use class::WASM_PAGE_BYTES;
 pub use lazy::{First, Pages, fill};
 pub use memory::Memories;
-pub use stack::Stacks;
+pub use stack::{Promise, Stacks};
 pub use wipe::restore;
 
+/// Gives the heap's empty pages back to the system.
+pub fn give_back_heap() {
+    platform::give_back_heap();
+}
+
 /// Which ways are taken on this system, for people: what is done, and how.
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     platform::paths()
 }
 
@@ -80,7 +85,7 @@ enum SlabError {
     ReservedMax { what: &'static str, bytes: usize, reserved: usize, max: usize },
     #[error(
         "the system gave no address space for {what} ({bytes} bytes): end some processes, or \
-         raise `ulimit -v` or the memory limit of the container"
+         raise `ulimit -v`, vm.max_map_count or the memory limit of the container"
     )]
     Reserve { what: &'static str, bytes: usize, source: std::io::Error },
     #[error(

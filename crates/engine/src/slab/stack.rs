@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{StackCreator, StackMemory};
 
@@ -28,6 +29,10 @@ const TOP_PAGES: usize = 1;
 
 /// Most bytes of a stack that are zeroed by hand, when zeroes are asked for.
 const ZERO_BYTES_MAX: usize = 128 * 1024;
+
+/// At most so many processes are between their promise and their stack at once: as many as there
+/// are workers on the largest machines.
+const STARTING_MAX: usize = 64;
 
 /// Creates fiber stacks. Clones share the same slots.
 #[derive(Clone)]
@@ -39,6 +44,16 @@ struct Pool {
     budget: Arc<Budget>,
     /// One for each stack size in use, by its bytes. An engine asks for one size only.
     arenas: Mutex<BTreeMap<usize, Arc<Arena>>>,
+    /// Stacks that have been promised and not been asked for.
+    promised: AtomicUsize,
+    /// For so many stacks address space is reserved.
+    room: AtomicUsize,
+}
+
+/// The promise of a stack to a process that has not started: a stack is made when the process
+/// starts, when nobody is left who could be told that there is none. Dropped just before that.
+pub struct Promise {
+    pool: Arc<Pool>,
 }
 
 /// One stack. Owns its slot and keeps its arena alive.
@@ -56,7 +71,9 @@ impl Stacks {
     /// An empty slab within `limits`. Nothing is reserved before the first stack.
     pub fn new(limits: Limits) -> Self {
         let budget = Arc::new(Budget::new(limits));
-        Self { pool: Arc::new(Pool { budget, arenas: Mutex::default() }) }
+        let zero = || AtomicUsize::new(0);
+        let (promised, room) = (zero(), zero());
+        Self { pool: Arc::new(Pool { budget, arenas: Mutex::default(), promised, room }) }
     }
 
     /// What is in use now.
@@ -65,18 +82,36 @@ impl Stacks {
         self.pool.budget.usage(used_bytes)
     }
 
-    /// Gives back the warm memory that no process needed since the last call. Call it every
-    /// second or so, off the workers: after a burst it takes a system call for each idle slot.
-    pub fn give_back_idle(&self) {
+    /// Makes sure that there is a stack of so many bytes for one process more; the error is for
+    /// whoever spawns it.
+    pub fn promise(&self, bytes: usize) -> Result<Promise, String> {
+        let pool = &self.pool;
+        let promised = pool.promised.fetch_add(1, Relaxed) + 1;
+        let promise = Promise { pool: pool.clone() };
+        let needed = pool.budget.live() + promised + STARTING_MAX;
+        if Self::SUPPORTED && needed > pool.room.load(Relaxed) {
+            let room = pool.arena(bytes).and_then(|arena| arena.make_room(needed));
+            pool.room.store(room.map_err(|refused| refused.describe())?, Relaxed);
+        }
+        Ok(promise)
+    }
+
+    /// Gives back the warm memory that no process needed since the last call, and says of how many
+    /// slots. Call it every second or so, off the workers: after a burst it takes a system call for
+    /// each idle slot.
+    pub fn give_back_idle(&self) -> usize {
+        let mut idle = 0;
         let arenas: Vec<_> = self.pool.lock().values().cloned().collect();
         for arena in arenas {
             for base in arena.idle() {
+                idle += 1;
                 // SAFETY: the slot is on no list, so it is ours alone.
                 if unsafe { cool(base, arena.slot_bytes(), 0) } {
                     arena.put(base, 0);
                 }
             }
         }
+        idle
     }
 
     /// A stack of at least `bytes` above its guard page.
@@ -128,6 +163,12 @@ impl Pool {
             Arc::new(Arena::new("fiber stacks", slot_bytes, self.budget.clone()))
         });
         Ok(arena.clone())
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.pool.promised.fetch_sub(1, Relaxed);
     }
 }
 

@@ -29,11 +29,16 @@ pub fn page_bytes() -> usize {
     })
 }
 
+/// Gives back whole pages of the heap that hold nothing any more: left to the allocator here.
+#[cfg(not(target_os = "linux"))]
+pub fn give_back_heap() {}
+
 /// What this system offers, for people: what is done, and how.
 #[cfg(not(target_os = "linux"))]
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     [
         ("guards of stacks", "mprotect, a mapping for each stack"),
+        ("first contents of memory", "copied when a process starts"),
         ("memory of ended processes", "mapped anew and faulted in again"),
         ("memory that moves", "contents are copied"),
     ]

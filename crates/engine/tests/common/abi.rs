@@ -227,6 +227,7 @@ lunatic::process config_deny_network i64 ->
 lunatic::process config_allow_resolve i64 i32 ->
 lunatic::process config_set_budget i64 i32 i32 i64 i32 i32 -> i32
 lunatic::process account i64 i64 i32 i32 i32 -> i32
+lunatic::process config_audit i64 i64 i32 i32 -> i32
 lunatic::process config_allow i64 i32 i32 i32 -> i32
 lunatic::process config_deny i64 i32 i32 i32 -> i32
 lunatic::message push_alias i64 i64 -> i64

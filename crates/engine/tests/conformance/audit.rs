@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use lunatic_engine::{Audit, Call, ExitReason, LISTENERS_MAX, Listener, Outcome, ProcessConfig};
+use lunatic_engine::{
+    Audit, Call, ExitReason, Hears, LISTENERS_MAX, Listener, Outcome, ProcessConfig,
+};
 use lunatic_node::Status;
 use lunatic_wasi::WasiConfig;
 
@@ -14,6 +16,10 @@ use crate::common::{check, run_with, shared};
 struct Heard(Mutex<Vec<String>>);
 
 impl Listener for Heard {
+    fn hears(&self) -> Hears {
+        Hears { calls: true, ..Hears::NONE }
+    }
+
     fn called(&self, call: &Call<'_>) {
         let ending = match call.outcome {
             Outcome::Returned(results) => format!("{results:?}"),

@@ -160,6 +160,7 @@ imports! {
             tag: i64, flags: u32, error: *mut u64
         ) -> i32;
         fn account(node: u64, id: u64, scope: u32, place: *mut u8, length: usize) -> i32;
+        fn config_audit(id: u64, tag: i64, what: u32, error: *mut u64) -> i32;
     }
     wasi = "lunatic::wasi" {
         fn config_add_environment_variable(

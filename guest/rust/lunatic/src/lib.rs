@@ -28,8 +28,8 @@
 //! * [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program
 //!   that start and stop in order; [`sys`]: what all behaviours understand.
 //! * [`registry`]: keys and groups; [`task`]: functions whose result is waited for.
-//! * [`Config`]: what a child may do, [`budget`]: how much of it, and [`redirect`]: where it
-//!   leads. [`Module`]: code in other languages.
+//! * [`Config`]: what a child may do, [`budget`]: how much of it, [`redirect`]: where it leads,
+//!   and [`audit`]: what it does. [`Module`]: code in other languages.
 //! * [`logger`], [`mod@panic`]: what people see: the facades `log` and (a feature) `tracing`.
 //! * [`message`] and [`abi`]: what all of this is built on.
 //!
@@ -39,6 +39,7 @@
 pub mod abi;
 mod allocator;
 pub mod application;
+pub mod audit;
 mod behaviour;
 pub mod budget;
 mod call;
