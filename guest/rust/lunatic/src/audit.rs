@@ -31,6 +31,14 @@ const CALLS: u32 = 1 << 2;
 const ALONE: u32 = 1 << 3;
 
 /// What is heard: nothing at first.
+///
+/// ```
+/// use lunatic::audit::Audit;
+///
+/// // What children themselves are denied, and which rights they make use of.
+/// let audit = Audit::new().denied().used().alone();
+/// assert_ne!(audit, Audit::default());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct Audit {
@@ -88,6 +96,26 @@ impl Config {
 }
 
 /// Something that a process did, or tried to do.
+///
+/// ```
+/// use lunatic::audit::{Event, Report};
+/// use lunatic::Pid;
+///
+/// /// One line of a log.
+/// fn line(report: &Report) -> String {
+///     let Report { left_out, process, event } = report;
+///     let what = match event {
+///         Event::Denied { right, call } => format!("wanted {call} and lacks {right}"),
+///         Event::Used { right, call } => format!("used {right} for {call}"),
+///         Event::Called(call) => format!("called {}", call.name),
+///     };
+///     format!("{left_out} lost; {process} {what}")
+/// }
+///
+/// let event = Event::Used { right: "stdout".into(), call: "fd_write".into() };
+/// let report = Report { left_out: 0, process: Pid::new(0, 7), event };
+/// assert_eq!(line(&report), "0 lost; <0.7> used stdout for fd_write");
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// So many were dropped before it, for want of room in the mailbox.
@@ -99,6 +127,17 @@ pub struct Report {
 }
 
 /// What a process did.
+///
+/// ```
+/// use lunatic::audit::Event;
+///
+/// fn is_denied(event: &Event, wanted: &str) -> bool {
+///     matches!(event, Event::Denied { right, .. } if right == wanted)
+/// }
+///
+/// let event = Event::Denied { right: "spawn".into(), call: "spawn_with".into() };
+/// assert!(is_denied(&event, "spawn"));
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// It lacked a right.
@@ -120,6 +159,30 @@ pub enum Event {
 }
 
 /// One call of a host function.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use lunatic::audit::{Audit, Event, Outcome, Report, Value};
+/// use lunatic::{Config, Mailbox, Spawn};
+///
+/// let reports = Mailbox::<Report>::new();
+/// let config = Config::new().unwrap().audit(&reports, Audit::new().calls()).unwrap();
+/// let (_, end) = Spawn::new()
+///     .config(&config)
+///     .spawn_monitor((), |(), _: Mailbox<()>| lunatic::sleep(Duration::from_millis(1)))
+///     .unwrap();
+/// loop {
+///     let Event::Called(call) = reports.receive().unwrap().event else { continue };
+///     if call.name == "lunatic::process.sleep_ms" {
+///         assert_eq!(call.arguments, [Value::Integer(1)]);
+///         assert_eq!(call.outcome, Outcome::Returned(Vec::new()));
+///         assert!(call.took() >= Duration::from_millis(1) && call.at() < SystemTime::now());
+///         break;
+///     }
+/// }
+/// # end.wait(None);
+/// # while reports.receive_timeout(Duration::ZERO).is_ok() {}
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Call {
     at: u64,
@@ -145,6 +208,21 @@ impl Call {
 }
 
 /// A value that went in or came out.
+///
+/// ```
+/// use lunatic::audit::Value;
+///
+/// fn shown(value: &Value) -> String {
+///     match value {
+///         Value::Integer(number) => number.to_string(),
+///         Value::Float(number) => number.to_string(),
+///         Value::Text(text) => format!("{text:?}"),
+///         Value::Other => "?".to_owned(),
+///     }
+/// }
+///
+/// assert_eq!(shown(&Value::Text("a".into())), "\"a\"");
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Value {
     /// An integer of 32 or 64 bits, read as signed.
@@ -158,6 +236,14 @@ pub enum Value {
 }
 
 /// How a call ended.
+///
+/// ```
+/// use lunatic::audit::{Outcome, Value};
+///
+/// let outcome = Outcome::Returned(vec![Value::Integer(0)]);
+/// let went_well = matches!(&outcome, Outcome::Returned(values) if values[0] == Value::Integer(0));
+/// assert!(went_well);
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     /// It gave these results.
