@@ -34,7 +34,7 @@ pub(crate) fn bytes(memory: &[u8], address: u64, length: u64) -> Result<&[u8], F
     Ok(&memory[range])
 }
 
-/// Brings the pages of a part of guest memory: the system cannot, when it is to read or write there.
+/// Brings the pages of a part of guest memory: the system cannot, when it reads or writes there.
 pub fn touch(part: &[u8]) {
     let ends = part.iter().step_by(PAGE_BYTES).chain(part.last());
     ends.for_each(|byte| {
