@@ -18,6 +18,8 @@
 //! * the system refuses to read or write guarded pages for us (`EFAULT`), so whoever passes guest
 //!   memory to a system call touches it first.
 
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))] // Elsewhere nothing is lazy.
+
 use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
