@@ -46,6 +46,11 @@ impl ProcessConfig {
         }
     }
 
+    /// Whether some of its imports are made for it alone.
+    pub(crate) fn has_own_imports(&self) -> bool {
+        self.audit.is_some() || self.wasi.clock().is_asked()
+    }
+
     /// The same with redirections, whose other part is in the providers.
     #[must_use]
     pub fn with_redirected(self, redirected: Option<Arc<Redirected>>) -> ProcessConfig {

@@ -95,7 +95,7 @@ pub(crate) async fn spawn(
         runtime.wiring.enter(process.pid(), &redirected.targets());
     }
     let new_state = || State::new(process.clone(), runtime.clone(), module.clone(), config.clone());
-    let again = artifact.reuse.as_ref().filter(|_| config.audit.is_none());
+    let again = artifact.reuse.as_ref().filter(|_| !config.has_own_imports());
     let mut ready = match again.and_then(|reuse| reuse.take(new_state)) {
         Some(ready) => ready,
         None => make(artifact, new_state(), fuel).await?,
@@ -118,7 +118,7 @@ pub(crate) async fn spawn(
 async fn make(artifact: &Artifact, state: State, fuel: Option<u64>) -> Result<Ready, SpawnError> {
     let failed = |error| SpawnError::Instantiate(exit::cause(&error));
     let stack = state.runtime.stacks.promise(STACK_BYTES).map_err(SpawnError::Instantiate)?;
-    let audit = state.config.audit.clone();
+    let config = state.config.clone();
     let mut store = Store::try_new(artifact.module().engine(), state).map_err(failed)?;
     store.limiter(|state| state);
     store.epoch_deadline_callback(|mut store| Ok(give_way(store.data_mut())));
@@ -126,10 +126,10 @@ async fn make(artifact: &Artifact, state: State, fuel: Option<u64>) -> Result<Re
     if let Some(fuel) = fuel {
         store.set_fuel(fuel).map_err(failed)?;
     }
-    let instance = match &audit {
-        None => artifact.pre.instantiate_async(&mut store).await,
+    let instance = match config.has_own_imports() {
+        false => artifact.pre.instantiate_async(&mut store).await,
         // Boxed, so that the others' future is not larger for it.
-        Some(audit) => Box::pin(audit::instantiate(&mut store, artifact, audit)).await,
+        true => Box::pin(audit::instantiate(&mut store, artifact, config.audit.as_ref())).await,
     };
     let instance = instance.map_err(failed)?;
     let ready = Ready::once(store, instance, stack);

@@ -213,13 +213,15 @@ impl Target {
             Address, Addresses, FixedTime, Null, Own, Process, ScriptedTime, SteppedTime,
         };
         let fits = match what {
-            What::Stdin => matches!(self, Null | Target::File(_) | Target::Text(_) | Own),
+            What::Stdin => matches!(self, Null | Target::File(_) | Target::Text(_) | Own | Process),
             What::Stdout | What::Stderr => {
                 matches!(self, Null | Target::File(_) | Own | Process) || self.is_sink()
             }
             What::Files(_) => matches!(self, Null | Target::File(_) | Process) || self.is_sink(),
             What::Directory(_) => matches!(self, Process),
-            What::Clock => matches!(self, FixedTime(_) | SteppedTime(..) | ScriptedTime(_) | Own),
+            What::Clock => {
+                matches!(self, FixedTime(_) | SteppedTime(..) | ScriptedTime(_) | Own | Process)
+            }
             What::Random => matches!(self, Target::Seed(_) | Own | Process),
             What::Variable(_) => matches!(self, Null | Target::Text(_) | Own),
             What::Connect(_) => matches!(self, Null | Address(..) | Process),

@@ -149,6 +149,10 @@ impl Audit {
         self.has_room().then(|| Audit { listeners: std::iter::once(heard).chain(known).collect() })
     }
 
+    fn is_empty(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
     /// Whether there may be one listener more.
     pub(crate) fn has_room(&self) -> bool {
         self.listeners.len() < LISTENERS_MAX

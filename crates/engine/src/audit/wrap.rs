@@ -11,10 +11,10 @@ use super::texts::{Joined, joined};
 use super::{Audit, Call, Hears, Outcome, Value, uses};
 use crate::artifact::Artifact;
 use crate::exit;
+use crate::host::wasi;
 use crate::memory;
 use crate::state::State;
 
-const WASI: &str = "wasi_snapshot_preview1";
 /// Bytes of a text that are kept.
 const TEXT_BYTES_MAX: usize = 256;
 /// The arguments of an address: type, pointer, port, flow, scope.
@@ -30,22 +30,30 @@ struct Function {
     hears: Hears,
 }
 
-/// An instance of which every call of a host function is told.
+/// An instance of which every call of a host function is told, where anybody listens, and which
+/// waits for its clock, where that has to be asked.
 pub(crate) async fn instantiate(
     store: &mut Store<State>,
     artifact: &Artifact,
-    audit: &Audit,
+    audit: Option<&Audit>,
 ) -> Result<Instance> {
-    let (audit, hears) = (Arc::new(audit.clone()), audit.hears());
+    let audit = Arc::new(audit.cloned().unwrap_or_default());
+    let hears = audit.hears();
+    let asked_clock = store.data().config.wasi.clock().is_asked();
     if hears.denied {
         store.data().process.keep_denials();
     }
     let mut imports = Vec::new();
     for import in artifact.module().imports() {
         let (namespace, name) = (import.module(), import.name());
-        let item = artifact.linker.get(&mut *store, namespace, name)?;
+        let item = match (namespace, name) {
+            (wasi::NAMESPACE, wasi::CLOCK_CALL) if asked_clock => {
+                wasi::asked_clock(&mut *store).into()
+            }
+            _ => artifact.linker.get(&mut *store, namespace, name)?,
+        };
         imports.push(match item {
-            Extern::Func(real) => {
+            Extern::Func(real) if !audit.is_empty() => {
                 let function = Function {
                     namespace: namespace.into(),
                     name: name.into(),
@@ -73,7 +81,7 @@ fn wrapped(store: &mut Store<State>, function: Function) -> Func {
             // The function itself is called from here, not by the instance, so it cannot look for
             // the memory on its own before the instance is known.
             let _ = memory::split(&mut caller);
-            let grants = match function.hears.used && function.namespace == WASI {
+            let grants = match function.hears.used && function.namespace == wasi::NAMESPACE {
                 true => uses::of_wasi(&function.name, &mut caller, params),
                 false => Vec::new(),
             };

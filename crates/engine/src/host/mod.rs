@@ -32,7 +32,7 @@ mod sqlite;
 mod timer;
 mod trap;
 mod version;
-mod wasi;
+pub(crate) mod wasi;
 mod wasi_config;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lunatic_model::{Deed, Pid, REDIRECTION_BYTES_MAX, Redirection, Rights, Tag};
 use lunatic_node::Process;
+use lunatic_wasi::Replacement;
 use wasmtime::{Caller, Linker, Result, bail};
 
 use crate::audit::Audit;
@@ -14,7 +15,7 @@ use crate::host::{budgets, fail, identity, wasi_config};
 use crate::memory::{check, split, text, unsigned};
 use crate::redirect::ask::on_behalf_of;
 use crate::redirect::{
-    self, Heritage, ProcessTarget, REDIRECTIONS_MAX, Redirected, Setter, resolve,
+    self, Effect, Heritage, ProcessTarget, REDIRECTIONS_MAX, Redirected, Setter, resolve,
 };
 use crate::runtime::Shared;
 use crate::state::State;
@@ -188,6 +189,14 @@ async fn changed(
     let setter = Setter::Process(&config, runtime.outside.as_deref());
     let resolving = resolve(&asked.redirection, asked.to, &setter);
     let mut resolved = on_behalf_of(Some(own.clone()), resolving).await?;
+    if let Effect::Wasi(Replacement::Clock(clock)) = &resolved.effect
+        && clock.is_asked()
+    {
+        // Its calls of the clock are linked when it begins, as ones that wait or not.
+        let text = "a clock is shown by a process from the spawn on or not at all: use \
+            config_redirect_to_process";
+        return Err(text.to_owned());
+    }
     resolved.alone = asked.alone;
     runtime.wiring.change(environment, whom, resolved).map_err(|error| error.to_string())
 }

@@ -6,14 +6,15 @@
 use lunatic_model::{ExitReason, Rights};
 use lunatic_node::OpenDescriptor;
 use lunatic_wasi::{Access, Errno, Failure, Fault, Guest, NoPlace, Place, Wasi, call};
-use wasmtime::{AsContextMut, Caller, Extern, Linker, Result};
+use wasmtime::{AsContextMut, Caller, Extern, Func, Linker, Result};
 
 use crate::exit::HostExit;
 use crate::memory;
 use crate::redirect::ask::on_behalf_of;
 use crate::state::State;
 
-const NAMESPACE: &str = "wasi_snapshot_preview1";
+pub(crate) const NAMESPACE: &str = "wasi_snapshot_preview1";
+pub(crate) const CLOCK_CALL: &str = "clock_time_get";
 
 struct Host<'a, 'b>(&'a mut Caller<'b, State>);
 
@@ -130,6 +131,24 @@ fn error(failure: Failure) -> wasmtime::Error {
         Failure::Exit(code) => HostExit::error(ExitReason::Exit(code)),
         Failure::Limit(limit) => HostExit::limit(limit),
     }
+}
+
+/// The call of the clock for a process whose clock has to be waited for.
+pub(crate) fn asked_clock(store: impl AsContextMut<Data = State>) -> Func {
+    Func::wrap_async(
+        store,
+        |mut caller: Caller<'_, State>, (id, precision, time): (u32, u64, u32)| {
+            Box::new(async move {
+                caller.data_mut().catch_up();
+                let asks = caller.data().asks();
+                let mut host = Host(&mut caller);
+                let asked = call::clock_time_get_waiting(&mut host, id, precision, time);
+                let answer = on_behalf_of(asks, asked).await;
+                note_fixed(caller.data(), CLOCK_CALL);
+                result(&mut caller, CLOCK_CALL, id.into(), answer)
+            })
+        },
+    )
 }
 
 macro_rules! link_calls {

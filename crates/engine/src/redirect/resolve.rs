@@ -14,7 +14,7 @@ use crate::config::ProcessConfig;
 use crate::host::containing;
 use crate::redirect::files::{Behind, Diverted, FileInput, FileOutput, TextInput};
 use crate::redirect::network::{Answer, End, Reached, Route, reached};
-use crate::redirect::processes::AskedRandom;
+use crate::redirect::processes::{AskedClock, AskedInput, AskedRandom};
 use crate::redirect::serve::{Served, ServedDirectory};
 use crate::redirect::{Effect, LineSink, Outside, ProcessTarget, Resolved};
 
@@ -74,15 +74,21 @@ impl Setter<'_> {
     ) -> Result<Effect, String> {
         let target = &redirection.target;
         Ok(Effect::Wasi(match &redirection.what {
-            What::Stdin => Replacement::Stdin(self.input(target).await?),
+            What::Stdin => Replacement::Stdin(match to {
+                Some(to) => Arc::new(AskedInput::new(asked(to)?)),
+                None => self.input(target).await?,
+            }),
             What::Stdout => Replacement::Stdout(self.output(redirection, to, "stdout").await?),
             What::Stderr => Replacement::Stderr(self.output(redirection, to, "stderr").await?),
-            What::Clock => Replacement::Clock(match target {
-                Target::FixedTime(time) => Arc::new(ScriptedClock::fixed(*time)),
-                Target::SteppedTime(time, step) => Arc::new(ScriptedClock::stepped(*time, *step)),
-                Target::ScriptedTime(times) => {
+            What::Clock => Replacement::Clock(match (target, to) {
+                (Target::FixedTime(time), _) => Arc::new(ScriptedClock::fixed(*time)),
+                (Target::SteppedTime(time, step), _) => {
+                    Arc::new(ScriptedClock::stepped(*time, *step))
+                }
+                (Target::ScriptedTime(times), _) => {
                     Arc::new(ScriptedClock::script(times.iter().copied()))
                 }
+                (_, Some(to)) => Arc::new(AskedClock::new(asked(to)?)),
                 _ => self.own()?.clock().clone(),
             }),
             What::Random => Replacement::Random(match (target, to) {

@@ -44,6 +44,7 @@ mod patterns;
 mod process;
 mod receive;
 mod redirect;
+mod redirect_asked;
 mod redirect_network;
 mod redirect_process;
 mod registry;

@@ -4,7 +4,7 @@
 use crate::common::{passes, passes_limited};
 
 /// The root redirects something of a child to itself; `flags` 2 lets it answer.
-fn with_child(what: &str, flags: u32, child: &str, rest: &str) -> String {
+pub fn with_child(what: &str, flags: u32, child: &str, rest: &str) -> String {
     format!(
         r#"(func (export "child") (param $root i64) (local $fd i32)
             {child} (call $tell (local.get $root) (i64.const 1) (i64.const 1)))

@@ -25,6 +25,33 @@ pub fn clock_time_get<G: Guest>(guest: &mut G, id: u32, _precision: u64, time: u
     }))
 }
 
+/// The same for a process whose clock may have to be waited for.
+pub async fn clock_time_get_waiting<G: Guest>(
+    guest: &mut G,
+    id: u32,
+    precision: u64,
+    time: u32,
+) -> Answer {
+    let refreshed = async {
+        memory::check(guest.memory()?, time, 8)?;
+        ClockId::decode(id)?;
+        refresh(guest.wasi()).await
+    };
+    match answer(refreshed.await) {
+        Ok(Errno::Success) => clock_time_get(guest, id, precision, time),
+        failed => failed,
+    }
+}
+
+/// Waits for the time, where it has to be asked for and may be seen.
+pub(super) async fn refresh(wasi: &Wasi) -> Result<(), Stop> {
+    let clock = wasi.config().clock();
+    match clock.refresh().filter(|_| !wasi.config().is_time_hidden()) {
+        Some(asked) => Ok(asked.await?),
+        None => Ok(()),
+    }
+}
+
 /// The clocks there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClockId {

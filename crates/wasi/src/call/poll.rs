@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::clock::ClockId;
+use super::clock::{ClockId, refresh};
 use crate::errno::Errno;
 use crate::guest::{Answer, Guest, Stop, answer};
 use crate::limits::{IO_BYTES_MAX, SUBSCRIPTIONS_MAX};
@@ -44,6 +44,9 @@ pub async fn poll_oneoff<G: Guest>(
             let room = u64::from(count) * u64::from(Event::SIZE);
             memory::range(memory, u64::from(events), room)?;
             let wishes = decode(memory, subscriptions, count)?;
+            if wishes.iter().any(|wish| matches!(wish.subject, Subject::Clock { .. })) {
+                refresh(guest.wasi()).await?;
+            }
             let mut plan = Plan::default();
             for wish in wishes {
                 plan.add(guest.wasi(), wish).await;

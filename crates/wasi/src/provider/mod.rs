@@ -85,6 +85,15 @@ pub trait Clock: Send + Sync {
     /// Completes when [`Clock::monotonic`] has reached `deadline`; one far in the future may
     /// complete earlier: the caller looks at the clock again.
     fn sleep_until(&self, deadline: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// For a clock that has to be waited for: asks for the time, which is what
+    /// [`Clock::realtime`] and [`Clock::monotonic`] say from then on.
+    fn refresh(&self) -> Option<Reply<'_, ()>> {
+        None
+    }
+    /// Whether it has to be waited for.
+    fn is_asked(&self) -> bool {
+        false
+    }
     /// For a clock with a state that processes do not share: one for a process that begins.
     fn for_process(&self) -> Option<Arc<dyn Clock>> {
         None

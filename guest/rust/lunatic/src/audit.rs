@@ -31,6 +31,14 @@ const CALLS: u32 = 1 << 2;
 const ALONE: u32 = 1 << 3;
 
 /// What is heard: nothing at first.
+///
+/// ```
+/// use lunatic::audit::Audit;
+///
+/// let rights = Audit::new().denied().used();
+/// let everything = rights.calls();
+/// assert_ne!(everything, everything.alone());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct Audit {
@@ -88,6 +96,17 @@ impl Config {
 }
 
 /// Something that a process did, or tried to do.
+///
+/// ```
+/// use lunatic::audit::Report;
+///
+/// fn print(report: &Report) {
+///     if report.left_out > 0 {
+///         println!("… {} left out", report.left_out);
+///     }
+///     println!("{:?}: {:?}", report.process, report.event);
+/// }
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// So many were dropped before it, for want of room in the mailbox.
@@ -99,6 +118,21 @@ pub struct Report {
 }
 
 /// What a process did.
+///
+/// ```
+/// use lunatic::audit::Event;
+///
+/// fn line(event: &Event) -> String {
+///     match event {
+///         Event::Denied { right, call } => format!("{call}: lacks {right}"),
+///         Event::Used { right, call } => format!("{call}: uses {right}"),
+///         Event::Called(call) => format!("{} took {:?}", call.name, call.took()),
+///     }
+/// }
+///
+/// let denied = Event::Denied { right: "stdout".into(), call: "fd_write".into() };
+/// assert_eq!(line(&denied), "fd_write: lacks stdout");
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// It lacked a right.
@@ -120,6 +154,17 @@ pub enum Event {
 }
 
 /// One call of a host function.
+///
+/// ```
+/// use lunatic::audit::Call;
+/// use std::time::{Duration, SystemTime};
+///
+/// /// Calls of the last minute that kept their process for longer than a second.
+/// fn is_slow(call: &Call) -> bool {
+///     let recent = SystemTime::now() - Duration::from_secs(60);
+///     call.at() > recent && call.took() > Duration::from_secs(1)
+/// }
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Call {
     at: u64,
@@ -145,6 +190,13 @@ impl Call {
 }
 
 /// A value that went in or came out.
+///
+/// ```
+/// use lunatic::audit::Value;
+///
+/// let value = Value::Text("data/a.txt".into());
+/// assert!(matches!(&value, Value::Text(path) if path.starts_with("data/")));
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Value {
     /// An integer of 32 or 64 bits, read as signed.
@@ -158,6 +210,14 @@ pub enum Value {
 }
 
 /// How a call ended.
+///
+/// ```
+/// use lunatic::audit::{Outcome, Value};
+///
+/// let outcome = Outcome::Returned(vec![Value::Integer(0)]);
+/// let worked = matches!(&outcome, Outcome::Returned(results) if *results == [Value::Integer(0)]);
+/// assert!(worked);
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     /// It gave these results.

@@ -60,6 +60,8 @@ const END: u32 = 2;
 ///     .process_budget(Budget::lifetime(Duration::from_secs(60)))
 ///     .process_budget(Budget::messages_out(1000))
 ///     .process_budget(Budget::messages_in(1000))
+///     // Sockets, files and databases that are open at once.
+///     .process_budget(Budget::descriptors(10))
 ///     // One descendant too many ends the one that spawns it, instead of refusing it.
 ///     .tree_budget(Budget::children(1).ending())
 ///     // Counted, and not limited.
@@ -229,6 +231,7 @@ pub struct Used {
 ///     account.messages_out(),
 ///     account.messages_in(),
 ///     account.network_bytes(),
+///     account.descriptors(),
 /// ] {
 ///     println!("{} of {:?}", other.used, other.max);
 /// }

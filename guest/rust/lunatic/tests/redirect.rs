@@ -3,7 +3,9 @@
 use std::io::{Read as _, Write as _};
 
 use lunatic::net::{TcpListener, TcpStream};
-use lunatic::redirect::{Answer, Connected, Errno, Metadata, Opened, Redirect, Request, Written};
+use lunatic::redirect::{
+    Answer, Connected, Errno, Metadata, Opened, Redirect, Request, Shown, Written,
+};
 use lunatic::server::{Caller, Init, Next, Server};
 use lunatic::{Config, ExitReason, Mailbox, Spawn};
 
@@ -138,5 +140,70 @@ fn a_server_can_be_a_network() {
     let config = Config::new().unwrap().allow_connect("tcp:10.0.0.0/8").unwrap();
     let config = config.redirect(&ask).unwrap();
     let (_, monitor) = Spawn::new().config(&config).spawn_monitor((), connect).unwrap();
+    assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+}
+
+/// A clock that goes by sleeps alone, and input of two lines.
+struct World {
+    now: u64,
+}
+
+impl Server for World {
+    type Argument = ();
+    type Call = Request;
+    type Cast = Request;
+    type Message = ();
+
+    fn init((): ()) -> Init<Self> {
+        Init::ok(World { now: 0 })
+    }
+
+    fn handle_call(&mut self, request: Request) -> Next<Self> {
+        const INPUT: &[u8] = b"first\nsecond\n";
+        let shown = |now| Ok(Shown { realtime: now + 86_400_000_000_000, monotonic: now });
+        match request {
+            Request::Clock { answer } => answer.reply(&shown(self.now)),
+            Request::Wait { until, answer } => {
+                self.now = until;
+                answer.reply(&shown(self.now));
+            }
+            Request::ReadStream { source, offset, length, answer } if source == "stdin" => {
+                let begin = INPUT.len().min(offset as usize);
+                let end = INPUT.len().min(begin + length as usize);
+                answer.reply(&Ok(INPUT[begin..end].into()));
+            }
+            other => other.refuse(),
+        }
+        Next::wait()
+    }
+}
+
+#[lunatic::test]
+fn a_server_can_be_the_clock_and_the_input() {
+    let world = World::start(()).unwrap();
+    let config = Config::new()
+        .unwrap()
+        .allow("clocks")
+        .unwrap()
+        .allow("stdin")
+        .unwrap()
+        .redirect(&Redirect::ask("clock", world))
+        .unwrap()
+        .redirect(&Redirect::ask("stdin", world))
+        .unwrap();
+    let (_, monitor) = Spawn::new()
+        .config(&config)
+        .spawn_monitor((), |(), _: Mailbox<()>| {
+            use std::time::{Duration, Instant, SystemTime};
+            let began = Instant::now();
+            // A day of the server's time, and none of ours.
+            std::thread::sleep(Duration::from_secs(86_400));
+            assert_eq!(began.elapsed(), Duration::from_secs(86_400));
+            let days = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(days, Duration::from_secs(2 * 86_400));
+            let lines: Vec<_> = std::io::stdin().lines().map(Result::unwrap).collect();
+            assert_eq!(lines, ["first", "second"]);
+        })
+        .unwrap();
     assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
 }
