@@ -30,37 +30,13 @@ extern void host_monitor(uint64_t, uint64_t, int32_t, lunatic_ref *);
 IMPORT("process", "demonitor") extern int32_t host_demonitor(uint64_t, uint64_t, int32_t);
 IMPORT("process", "alias") extern void host_alias(int32_t, lunatic_ref *);
 IMPORT("process", "unalias") extern int32_t host_unalias(uint64_t, uint64_t);
+IMPORT("process", "hibernate")
+extern int32_t host_hibernate(const char *, size_t, const void *, size_t, uint64_t *);
 IMPORT("process", "set_flag") extern int32_t host_set_flag(int32_t, int64_t, uint64_t *);
 IMPORT("process", "info") extern int32_t host_info(uint64_t, uint64_t, void *, size_t);
-IMPORT("process", "create_empty_config") extern int64_t host_config_empty(void);
-IMPORT("process", "drop_config") extern void host_config_drop(int64_t);
-IMPORT("process", "config_set_max_memory") extern void host_config_memory(int64_t, uint64_t);
-IMPORT("process", "config_set_max_fuel") extern void host_config_fuel(int64_t, uint64_t);
-IMPORT("process", "config_set_can_spawn_processes")
-extern void host_config_may_spawn(int64_t, int32_t);
-IMPORT("process", "config_set_can_compile_modules")
-extern void host_config_may_compile(int64_t, int32_t);
-IMPORT("process", "config_set_can_create_configs")
-extern void host_config_may_configure(int64_t, int32_t);
-IMPORT("process", "config_allow_resolve")
-extern void host_config_may_resolve(int64_t, int32_t);
-IMPORT("wasi", "config_add_command_line_argument")
-extern void host_config_argument(int64_t, const char *, size_t);
-IMPORT("wasi", "config_add_environment_variable")
-extern void host_config_variable(int64_t, const char *, size_t, const char *, size_t);
-IMPORT("wasi", "config_preopen_dir")
-extern void host_config_directory(int64_t, const char *, size_t);
 IMPORT("process", "compile_module")
 extern int32_t host_compile(const void *, size_t, uint64_t *);
 IMPORT("process", "drop_module") extern void host_module_drop(int64_t);
-IMPORT("process", "config_allow")
-extern int32_t host_config_allow(int64_t, const char *, size_t, uint64_t *);
-IMPORT("process", "config_deny")
-extern int32_t host_config_deny(int64_t, const char *, size_t, uint64_t *);
-IMPORT("process", "config_set_budget")
-extern int32_t host_config_budget(int64_t, int32_t, uint32_t, uint64_t, uint32_t, uint64_t *);
-IMPORT("process", "config_allow_network")
-extern int32_t host_config_network(int64_t, int32_t, const char *, size_t, uint64_t *);
 IMPORT("error", "drop") extern void host_error_drop(uint64_t);
 IMPORT("message", "create_data") extern void host_create(int64_t, uint64_t);
 IMPORT("message", "write_data") extern size_t host_write(const void *, size_t);
@@ -71,6 +47,10 @@ IMPORT("message", "send_alias")
 extern int32_t host_send_alias(uint64_t, uint64_t, int32_t, int64_t);
 IMPORT("message", "receive_with")
 extern int32_t host_receive(const void *, size_t, int32_t, int64_t, void *);
+IMPORT("message", "push_process") extern uint64_t host_push_process(uint64_t, uint64_t);
+IMPORT("message", "take_process") extern void host_take_process(uint64_t, lunatic_pid *);
+IMPORT("message", "push_alias") extern uint64_t host_push_alias(uint64_t, uint64_t);
+IMPORT("message", "take_alias") extern void host_take_alias(uint64_t, lunatic_ref *);
 IMPORT("registry", "register")
 extern int32_t host_register(const char *, size_t, uint64_t, uint64_t);
 IMPORT("registry", "unregister") extern int32_t host_unregister(const char *, size_t);
@@ -255,6 +235,51 @@ _Noreturn void __assert_fail(const char *said, const char *file, int line, const
     lunatic_exit_self(LUNATIC_ERROR, text, at);
 }
 
+/* ---- hibernating ---- */
+
+/* What goes on when there is a message; the bytes of the state stand behind it. */
+typedef struct resting {
+    lunatic_entry entry;
+    size_t length;
+} resting;
+
+/* The last one: what its entry was given lives until there is another. */
+static resting *rested = NULL;
+/* Where the stack stood when the process hibernated first. Calls that were given up are below. */
+static uint32_t stack_at_rest = 0;
+
+__asm__(".globaltype __stack_pointer, i32\n");
+
+__attribute__((export_name("lunatic_c_wake"))) void lunatic_c_wake(void);
+
+/* No part of lunatic_c_wake, which has moved the stack. */
+static __attribute__((noinline)) void wake(void) {
+    rested->entry((const uint8_t *)(rested + 1), rested->length);
+    fflush(NULL);
+}
+
+void lunatic_c_wake(void) {
+    __asm__ volatile("local.get %0\n\tglobal.set __stack_pointer" ::"r"(stack_at_rest));
+    wake();
+}
+
+void lunatic_hibernate(lunatic_entry entry, const void *state, size_t length) {
+    static const char name[] = "lunatic_c_wake";
+    uint64_t error = 0;
+    resting *next = (resting *)malloc(sizeof *next + length);
+    if (next == NULL) abort();
+    next->entry = entry;
+    next->length = length;
+    if (length > 0) memcpy(next + 1, state, length);
+    free(rested);
+    rested = next;
+    fflush(NULL);
+    if (stack_at_rest == 0)
+        __asm__ volatile("global.get __stack_pointer\n\tlocal.set %0" : "=r"(stack_at_rest));
+    host_hibernate(name, sizeof name - 1, NULL, 0, &error);
+    __builtin_trap();
+}
+
 /* ---- messages ---- */
 
 static void draft(int64_t tag, const void *data, size_t length) {
@@ -286,6 +311,35 @@ bool lunatic_receive(const lunatic_pattern *patterns, size_t count, int64_t time
 
 size_t lunatic_read(void *place, size_t room) { return host_read(place, room); }
 
+/* Sends the message in the slot, whose body is the index of its one resource. */
+static bool send_resource(uint64_t index, lunatic_pid to, int64_t timeout) {
+    uint8_t body = (uint8_t)index;
+    host_write(&body, 1);
+    return host_send(to.node, to.id, timeout) == LUNATIC_OK;
+}
+
+bool lunatic_give_process(lunatic_pid to, int64_t tag, lunatic_pid process, int64_t timeout) {
+    host_create(tag, 1);
+    return send_resource(host_push_process(process.node, process.id), to, timeout);
+}
+
+bool lunatic_give_alias(lunatic_pid to, int64_t tag, lunatic_ref alias, int64_t timeout) {
+    host_create(tag, 1);
+    return send_resource(host_push_alias(alias.node, alias.id), to, timeout);
+}
+
+lunatic_pid lunatic_take_process(void) {
+    lunatic_pid pid = {0, 0};
+    host_take_process(0, &pid);
+    return pid;
+}
+
+lunatic_ref lunatic_take_alias(void) {
+    lunatic_ref alias = {0, 0};
+    host_take_alias(0, &alias);
+    return alias;
+}
+
 /* ---- names and timers ---- */
 
 bool lunatic_register(const char *name, lunatic_pid pid) {
@@ -313,177 +367,8 @@ bool lunatic_cancel(lunatic_ref timer) {
     return host_cancel(timer.node, timer.id, &left) == LUNATIC_OK;
 }
 
-/* ---- configurations ---- */
-
-int64_t lunatic_config_empty(void) { return host_config_empty(); }
-
-void lunatic_config_drop(int64_t config) { host_config_drop(config); }
-
-void lunatic_config_memory(int64_t config, uint64_t bytes) { host_config_memory(config, bytes); }
-
-void lunatic_config_fuel(int64_t config, uint64_t units) { host_config_fuel(config, units); }
-
-void lunatic_config_may_spawn(int64_t config, bool may) { host_config_may_spawn(config, may); }
-
-void lunatic_config_may_compile(int64_t config, bool may) { host_config_may_compile(config, may); }
-
-void lunatic_config_may_configure(int64_t config, bool may) {
-    host_config_may_configure(config, may);
-}
-
-void lunatic_config_may_resolve(int64_t config, bool may) { host_config_may_resolve(config, may); }
-
-void lunatic_config_argument(int64_t config, const char *argument) {
-    host_config_argument(config, argument, strlen(argument));
-}
-
-void lunatic_config_variable(int64_t config, const char *name, const char *value) {
-    host_config_variable(config, name, strlen(name), value, strlen(value));
-}
-
-void lunatic_config_directory(int64_t config, const char *path) {
-    host_config_directory(config, path, strlen(path));
-}
-
-bool lunatic_config_allow(int64_t config, const char *right) {
-    uint64_t error = 0;
-    int32_t result = host_config_allow(config, right, strlen(right), &error);
-    if (result != LUNATIC_OK) host_error_drop(error);
-    return result == LUNATIC_OK;
-}
-
-bool lunatic_config_deny(int64_t config, const char *right) {
-    uint64_t error = 0;
-    int32_t result = host_config_deny(config, right, strlen(right), &error);
-    if (result != LUNATIC_OK) host_error_drop(error);
-    return result == LUNATIC_OK;
-}
-
-bool lunatic_config_budget(int64_t config, bool subtree, uint32_t kind, uint64_t amount,
-                           uint32_t at_limit) {
-    uint64_t error = 0;
-    if (host_config_budget(config, subtree, kind, amount, at_limit, &error) == LUNATIC_OK)
-        return true;
-    host_error_drop(error);
-    return false;
-}
-
-bool lunatic_config_network(int64_t config, bool bind, const char *rule) {
-    uint64_t error = 0;
-    if (host_config_network(config, bind, rule, strlen(rule), &error) == LUNATIC_OK) return true;
-    host_error_drop(error);
-    return false;
-}
-
-/* ---- bodies ---- */
-
-lunatic_writer lunatic_write_to(void *place, size_t room) {
-    lunatic_writer writer = {(uint8_t *)place, room, 0, false};
-    return writer;
-}
-
-void lunatic_put_u8(lunatic_writer *writer, uint8_t value) {
-    writer->bad = writer->bad || writer->length == writer->room;
-    if (!writer->bad) writer->place[writer->length++] = value;
-}
-
-void lunatic_put_unsigned(lunatic_writer *writer, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) lunatic_put_u8(writer, (uint8_t)(value | 0x80));
-    lunatic_put_u8(writer, (uint8_t)value);
-}
-
-void lunatic_put_signed(lunatic_writer *writer, int64_t value) {
-    uint64_t twice = (uint64_t)value << 1;
-    lunatic_put_unsigned(writer, value < 0 ? ~twice : twice);
-}
-
-void lunatic_put_bytes(lunatic_writer *writer, const void *bytes, size_t length) {
-    lunatic_put_unsigned(writer, length);
-    writer->bad = writer->bad || length > writer->room - writer->length;
-    if (writer->bad || length == 0) return;
-    memcpy(writer->place + writer->length, bytes, length);
-    writer->length += length;
-}
-
-void lunatic_put_text(lunatic_writer *writer, const char *text) {
-    lunatic_put_bytes(writer, text, strlen(text));
-}
-
-void lunatic_put_pid(lunatic_writer *writer, lunatic_pid pid) {
-    lunatic_put_unsigned(writer, pid.node);
-    lunatic_put_unsigned(writer, pid.id);
-}
-
-lunatic_reader lunatic_read_from(const void *place, size_t length) {
-    lunatic_reader reader = {(const uint8_t *)place, length, 0, false};
-    return reader;
-}
-
-uint8_t lunatic_get_u8(lunatic_reader *reader) {
-    reader->bad = reader->bad || reader->at == reader->length;
-    return reader->bad ? 0 : reader->place[reader->at++];
-}
-
-bool lunatic_get_bool(lunatic_reader *reader) {
-    uint8_t value = lunatic_get_u8(reader);
-    reader->bad = reader->bad || value > 1;
-    return !reader->bad && value == 1;
-}
-
-uint64_t lunatic_get_unsigned(lunatic_reader *reader, uint64_t max) {
-    uint64_t value = 0;
-    for (uint32_t shift = 0; shift < 64; shift += 7) {
-        /* A group that begins above the largest value is one too many, even if it is zero. */
-        if (shift > 0 && max >> shift == 0) break;
-        uint64_t byte = lunatic_get_u8(reader), bits = byte & 0x7F;
-        if (reader->bad || bits > max >> shift) break;
-        value |= bits << shift;
-        if (byte < 0x80) {
-            if (value <= max) return value;
-            break;
-        }
-    }
-    reader->bad = true;
-    return 0;
-}
-
-int64_t lunatic_get_signed(lunatic_reader *reader, int64_t max) {
-    uint64_t twice = lunatic_get_unsigned(reader, (uint64_t)max * 2 + 1);
-    return (int64_t)(twice >> 1) ^ -(int64_t)(twice & 1);
-}
-
-const uint8_t *lunatic_get_bytes(lunatic_reader *reader, size_t *length) {
-    *length = (size_t)lunatic_get_unsigned(reader, UINT32_MAX);
-    reader->bad = reader->bad || *length > reader->length - reader->at;
-    if (reader->bad) {
-        *length = 0;
-        return NULL;
-    }
-    const uint8_t *bytes = reader->place + reader->at;
-    reader->at += *length;
-    return bytes;
-}
-
-void lunatic_get_text(lunatic_reader *reader, char *place, size_t room) {
-    size_t length;
-    const uint8_t *bytes = lunatic_get_bytes(reader, &length);
-    reader->bad = reader->bad || length >= room || memchr(bytes, 0, length) != NULL;
-    if (room > 0) place[0] = 0;
-    if (reader->bad) return;
-    memcpy(place, bytes, length);
-    place[length] = 0;
-}
-
-lunatic_pid lunatic_get_pid(lunatic_reader *reader) {
-    lunatic_pid pid;
-    pid.node = lunatic_get_unsigned(reader, UINT64_MAX);
-    pid.id = lunatic_get_unsigned(reader, UINT64_MAX);
-    return pid;
-}
-
-bool lunatic_read_all(const lunatic_reader *reader) {
-    return !reader->bad && reader->at == reader->length;
-}
+#include "lunatic_config.c"
+#include "lunatic_body.c"
 
 /* ---- calls ---- */
 

@@ -92,6 +92,12 @@ bool lunatic_unalias(lunatic_ref alias);
 /* Exit signals become messages. */
 void lunatic_trap_exit(bool on);
 
+/* Gives up the call stack, waits until there is a message, which is not taken, and goes on in
+ * `entry`, with a copy of these bytes; when that comes back, the process ends. The bytes live until
+ * the process hibernates again. Nothing that the callers have is released but the stack. */
+void lunatic_hibernate(lunatic_entry entry, const void *state, size_t length)
+    __attribute__((noreturn));
+
 /* ---- messages ---- */
 
 /* False at the timeout: the mailbox of the receiver was full until then. */
@@ -131,6 +137,15 @@ bool lunatic_receive(const lunatic_pattern *patterns, size_t count, int64_t time
                      lunatic_message *message);
 /* The next bytes of what was received last; how many there were, at most `room`. */
 size_t lunatic_read(void *place, size_t room);
+
+/* Processes and aliases that may be used by who receives them, also where its rights let it reach
+ * some processes only: a pid in a body is a number (docs/rights.md). False at the timeout. */
+bool lunatic_give_process(lunatic_pid to, int64_t tag, lunatic_pid process, int64_t timeout);
+bool lunatic_give_alias(lunatic_pid to, int64_t tag, lunatic_ref alias, int64_t timeout);
+/* Out of the message that was received last, whose `resources` is 1; traps if it is of another
+ * kind. */
+lunatic_pid lunatic_take_process(void);
+lunatic_ref lunatic_take_alias(void);
 
 /* ---- names and timers ---- */
 

@@ -156,9 +156,7 @@ uint64_t lunatic_tcp_clone(uint64_t stream) { return host_clone_stream(stream); 
 static bool give(uint64_t (*push)(uint64_t), uint64_t resource, lunatic_pid pid, int64_t tag,
                  int64_t timeout) {
     host_create(tag, 1);
-    uint8_t index = (uint8_t)push(resource);
-    host_write(&index, 1);
-    return host_send(pid.node, pid.id, timeout) == LUNATIC_OK;
+    return send_resource(push(resource), pid, timeout);
 }
 
 bool lunatic_tcp_give(lunatic_pid pid, int64_t tag, uint64_t stream, int64_t timeout) {

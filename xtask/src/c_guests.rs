@@ -16,8 +16,15 @@ use crate::shell;
 use crate::workspace::{Profile, guests_dir, lunatic, root};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const FLAGS: &[&str] =
-    &["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall", "-Wextra", "-Werror"];
+const FLAGS: &[&str] = &[
+    "--target=wasm32-wasi",
+    "--sysroot=/usr",
+    "-O2",
+    "-mmutable-globals",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+];
 const HEADERS: &[&str] = &[
     "guest/c/lunatic.h",
     "guest/c/lunatic_supervisor.h",
@@ -26,7 +33,7 @@ const HEADERS: &[&str] = &[
     "guest/c/lunatic_udp.h",
 ];
 /// A stack of 61 KiB before the data, as `lunatic run` has it.
-const STACK: &str = "-Wl,--stack-first,-z,stack-size=62464";
+const STACK: &str = "-Wl,--stack-first,-z,stack-size=62464,--export=__stack_pointer";
 /// The goal for a program that says hello from another process, without names for traces.
 const HELLO_BYTES_MAX: u64 = 20 << 10;
 /// Pages of 4 KiB that a waiting process has written to, constants included.

@@ -74,16 +74,28 @@ impl Module {
         let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
         let mut docs = Docs::default();
         let (mut owner, mut hidden) = (Owner::Nobody, false);
+        // The last line of an attribute or of a private module, of which these lines are a part.
+        let mut skipped = None;
         docs.lines = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
         self.examples.extend(docs.take_examples());
         for (index, line) in text[..end].lines().enumerate() {
             let code = line.trim_start();
+            if let Some(end) = skipped {
+                let over = line.trim_start() == end && (end != "}" || line == end);
+                skipped = (!over).then_some(end);
+                continue;
+            }
             if let Some(doc) = code.strip_prefix("///") {
                 docs.lines.push(doc);
                 continue;
             }
             if code.starts_with("#[") {
                 hidden |= code == "#[doc(hidden)]";
+                skipped = (!code.ends_with(']')).then_some(")]");
+                continue;
+            }
+            if line.starts_with("mod ") && line.ends_with('{') {
+                skipped = Some("}");
                 continue;
             }
             let examples = docs.take_examples();
@@ -230,6 +242,9 @@ mod tests {
         let text = "/// ```\n/// 1;\n/// ```\npub trait A {\n    fn b();\n    fn c() {\n    }\n}\n";
         assert_eq!(without(text), ["a.rs:5: b", "a.rs:6: c"]);
         assert!(without("/// Not for people.\n#[doc(hidden)]\npub fn a() {}\n").is_empty());
+        let attribute = "/// ```\n/// A;\n/// ```\n#[a(\n    b = \"c\"\n)]\npub struct A;\n";
+        assert!(without(attribute).is_empty());
+        assert!(without("mod sealed {\n    pub trait A {\n    }\n}\n").is_empty());
         assert!(without("#[cfg(test)]\nmod tests {\n    pub fn a() {}\n}\n").is_empty());
     }
 }

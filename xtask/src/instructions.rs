@@ -33,10 +33,10 @@ struct Bounds {
 }
 
 /// What is counted: a program with its first arguments, and the two sizes that come last.
-struct Question {
-    name: &'static str,
-    command: Vec<PathBuf>,
-    sizes: [u64; 2],
+pub struct Question {
+    pub name: &'static str,
+    pub command: Vec<PathBuf>,
+    pub sizes: [u64; 2],
 }
 
 /// The chore.
@@ -115,7 +115,7 @@ fn file() -> PathBuf {
 }
 
 /// Why nothing is counted here, if nothing is.
-fn skipped() -> Option<String> {
+pub fn skipped() -> Option<String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Some("the bounds are for Linux on x86-64".into());
     }
@@ -166,7 +166,7 @@ fn questions(native: &Path, lunatic: &Path, raw: &Path, cache: &Path) -> [Questi
 }
 
 /// A directory that only its owner can write to, as compiled code needs it.
-fn cache(folder: &Path) -> Result<PathBuf> {
+pub fn cache(folder: &Path) -> Result<PathBuf> {
     let cache = folder.join("instructions-cache");
     fs::create_dir_all(&cache)?;
     #[cfg(unix)]
@@ -179,7 +179,7 @@ fn cache(folder: &Path) -> Result<PathBuf> {
 
 impl Question {
     /// Instructions for one operation.
-    fn count(&self) -> Result<u64> {
+    pub fn count(&self) -> Result<u64> {
         // The processor under valgrind is another one, for which code is compiled by this run.
         shell::output(self.valgrind("none").arg("10"))?;
         let [few, many] = self.sizes;

@@ -11,9 +11,9 @@ use crate::bulk;
 use crate::cache::Cache;
 use crate::engines::{Engines, Kind, Tier};
 use crate::exit;
-use crate::hibernate::STACK_POINTER;
 use crate::host;
 use crate::reuse::{Reuse, prepare};
+use crate::stack;
 use crate::state::State;
 
 /// Why a module cannot be used. Nothing is left of the attempt.
@@ -225,7 +225,8 @@ fn stack_top(wasm: &[u8]) -> Option<i32> {
                 }
             }
             Payload::ExportSection(section) => {
-                let pointer = section.into_iter().flatten().find(|each| each.name == STACK_POINTER);
+                let pointer =
+                    section.into_iter().flatten().find(|each| each.name == stack::POINTER);
                 exported = pointer.filter(|each| each.kind == ExternalKind::Global);
                 break;
             }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use lunatic_model::{ExitReason, Frame, Trap};
-use wasmtime::{Error, WasmBacktrace};
+use wasmtime::{Error, Instance, Store, WasmBacktrace};
 
 use crate::hibernate::Hibernation;
+use crate::stack;
+use crate::state::State;
 
 /// Ends the calling process with a reason; it cannot be caught by `lunatic::trap::catch`.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,18 @@ pub(crate) fn reason(result: Result<(), Error>) -> ExitReason {
         return ExitReason::Limit("fuel_max");
     }
     ExitReason::Trap(Arc::new(Trap { message: cause(&error), frames: frames(&error) }))
+}
+
+/// Why a process ended whose instance has failed with this error.
+pub(crate) fn failed(error: Error, store: &mut Store<State>, instance: &Instance) -> ExitReason {
+    let overflow = stack::overflow(&error, store, instance);
+    match (reason(Err(error)), overflow) {
+        (ExitReason::Trap(trap), Some(why)) => {
+            let message = format!("{}: {why}", trap.message);
+            ExitReason::Trap(Arc::new(Trap { message, frames: trap.frames.clone() }))
+        }
+        (reason, _) => reason,
+    }
 }
 
 /// The text of an error with its causes, outermost first.

@@ -10,10 +10,8 @@ use wasmtime::{Error, Func, Instance, Store, Val};
 use lunatic_model::ExitReason;
 
 use crate::exit;
+use crate::stack;
 use crate::state::State;
-
-/// The pointer of the stack that LLVM's programs keep in their memory.
-pub(crate) const STACK_POINTER: &str = "__stack_pointer";
 
 /// Unwinds the stack; where the process goes on.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -31,7 +29,7 @@ pub(crate) async fn go_on(
 ) -> ExitReason {
     loop {
         let Some(Hibernation { entry, params }) = error.downcast_ref().cloned() else {
-            return exit::reason(Err(error));
+            return exit::failed(error, &mut store, &instance);
         };
         if let Err(error) = reset_stack(&mut store, &instance).await {
             return exit::reason(Err(error));
@@ -51,7 +49,7 @@ async fn reset_stack(store: &mut Store<State>, instance: &Instance) -> Result<()
     let (module, runtime) = (store.data().module.clone(), store.data().runtime.clone());
     let metered = store.get_fuel().is_ok();
     let Some(top) = module.artifact(&runtime, metered).await?.stack_top else { return Ok(()) };
-    match instance.get_global(&mut *store, STACK_POINTER) {
+    match instance.get_global(&mut *store, stack::POINTER) {
         Some(pointer) => pointer.set(&mut *store, Val::I32(top)),
         None => Ok(()),
     }

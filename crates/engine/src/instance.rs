@@ -168,7 +168,8 @@ async fn run(
             reuse.give(ready);
             ExitReason::Normal
         }
-        (result, _) => exit::reason(result),
+        (Ok(()), None) => ExitReason::Normal,
+        (Err(error), _) => exit::failed(error, store, instance),
     }
 }
 

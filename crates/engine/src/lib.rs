@@ -32,6 +32,7 @@ mod refused;
 mod reuse;
 mod runtime;
 mod slab;
+mod stack;
 mod state;
 mod tables;
 

@@ -10,6 +10,9 @@ use crate::errno::Errno;
 use crate::guest::{Fault, Stop};
 use crate::limits::{IO_BYTES_MAX, IOVECS_MAX, PATH_BYTES_MAX};
 
+/// At most so far apart are bytes of which one must be touched.
+const PAGE_BYTES: usize = 4096;
+
 /// The checked range of `length` bytes at `address`.
 pub(crate) fn range(memory: &[u8], address: u64, length: u64) -> Result<Range<usize>, Fault> {
     let size = memory.len() as u64;
@@ -27,11 +30,21 @@ pub(crate) fn check(memory: &[u8], address: u32, length: u32) -> Result<(), Faul
 
 pub(crate) fn bytes(memory: &[u8], address: u64, length: u64) -> Result<&[u8], Fault> {
     let range = range(memory, address, length)?;
+    touch(&memory[range.clone()]);
     Ok(&memory[range])
+}
+
+/// Brings the pages of a part of guest memory: the system cannot, when it reads or writes there.
+pub fn touch(part: &[u8]) {
+    let ends = part.iter().step_by(PAGE_BYTES).chain(part.last());
+    ends.for_each(|byte| {
+        std::hint::black_box(*byte);
+    });
 }
 
 pub(crate) fn bytes_mut(memory: &mut [u8], address: u64, length: u64) -> Result<&mut [u8], Fault> {
     let range = range(memory, address, length)?;
+    touch(&memory[range.clone()]);
     Ok(&mut memory[range])
 }
 

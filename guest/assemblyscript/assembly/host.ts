@@ -40,6 +40,10 @@ export declare namespace process {
   function compile_module(bytes: usize, length: u32, id: usize): i32;
   @external("lunatic::process", "drop_module")
   function drop_module(id: u64): void;
+  @external("lunatic::process", "hibernate")
+  function hibernate(
+    entry: usize, entry_length: u32, parameters: usize, length: u32, error: usize,
+  ): i32;
   @external("lunatic::process", "sleep_ms")
   function sleep_ms(milliseconds: u64): void;
 }
@@ -143,6 +147,14 @@ export declare namespace message {
   function push_tcp_listener(listener: u64): u64;
   @external("lunatic::message", "take_tcp_listener")
   function take_tcp_listener(index: u64): u64;
+  @external("lunatic::message", "push_process")
+  function push_process(node: u64, id: u64): u64;
+  @external("lunatic::message", "take_process")
+  function take_process(index: u64, pid: usize): void;
+  @external("lunatic::message", "push_alias")
+  function push_alias(node: u64, id: u64): u64;
+  @external("lunatic::message", "take_alias")
+  function take_alias(index: u64, reference: usize): void;
   @external("lunatic::message", "push_module")
   function push_module(module: u64): u64;
   @external("lunatic::message", "take_module")
@@ -183,6 +195,11 @@ export declare namespace timer {
   function read(node: u64, id: u64, left: usize): i32;
   @external("lunatic::timer", "cancel")
   function cancel(node: u64, id: u64, left: usize): i32;
+}
+
+export declare namespace trap {
+  @external("lunatic::trap", "catch")
+  function attempt(run: u32, argument: u32): i32;
 }
 
 export declare namespace error {

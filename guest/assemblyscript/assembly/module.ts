@@ -2,6 +2,7 @@
 
 import { Failure, Result } from "./result";
 import { Reader } from "./reader";
+import { ResourceKind, takeResource } from "./resource";
 import { Writer } from "./writer";
 import * as host from "./host";
 
@@ -32,7 +33,7 @@ export class Module {
   }
 
   decode(reader: Reader): void {
-    const index = reader.resource();
-    if (index >= 0) this.id = host.message.take_module(index);
+    const taken = takeResource(reader, ResourceKind.Module);
+    if (taken !== null) this.id = <i64>taken[0];
   }
 }

@@ -8,6 +8,7 @@
 
 import { Failure, Result } from "./result";
 import { Reader } from "./reader";
+import { ResourceKind, takeResource } from "./resource";
 import { utf8 } from "./text";
 import { Writer } from "./writer";
 import * as host from "./host";
@@ -150,8 +151,8 @@ export class TcpListener {
   }
 
   decode(reader: Reader): void {
-    const index = reader.resource();
-    if (index >= 0) this.id = host.message.take_tcp_listener(index);
+    const taken = takeResource(reader, ResourceKind.TcpListener);
+    if (taken !== null) this.id = taken[0];
   }
 }
 
@@ -247,7 +248,7 @@ export class TcpStream {
   }
 
   decode(reader: Reader): void {
-    const index = reader.resource();
-    if (index >= 0) this.id = host.message.take_tcp_stream(index);
+    const taken = takeResource(reader, ResourceKind.TcpStream);
+    if (taken !== null) this.id = taken[0];
   }
 }

@@ -32,8 +32,11 @@ struct Clang {
 }
 
 /// A stack of 61 KiB before the data: going over its end traps instead of writing over the data,
-/// and what a process touches of it lies in the page where the data begins.
-const STACK: &str = "-Wl,--stack-first,-z,stack-size=62464";
+/// and what a process touches of it lies in the page where the data begins. Its pointer is
+/// exported, so that the runtime can tell of such a trap where it comes from.
+const STACK: &str = "-Wl,--stack-first,-z,stack-size=62464,--export=__stack_pointer";
+/// Without it, older compilers do not export what can change.
+const FEATURES: &str = "-mmutable-globals";
 
 /// Compiles a program of one file, together with the library: that in `vendor/` beside it if there
 /// is one, else the one that this command has.
@@ -46,7 +49,7 @@ pub fn module(file: &Path) -> Result<PathBuf, CliError> {
         library::write(library::C, &library)?;
     }
     let mut command = clang.command();
-    command.args(["-O2", "-Wall", STACK, "-I"]).arg(&library);
+    command.args(["-O2", "-Wall", FEATURES, STACK, "-I"]).arg(&library);
     command.arg(file).arg(library.join("lunatic.c")).arg("-o").arg(&module);
     tool::run(Tool::Clang, &mut command)?.or_error(|| does_not_build(file))?;
     Ok(module)

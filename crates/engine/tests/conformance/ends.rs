@@ -215,3 +215,38 @@ fn an_exit_or_a_down_can_be_read_again_and_cannot_be_sent() {
         "it can only be read",
     );
 }
+
+/// The trap of a program whose functions take so much of a stack of 4,000 bytes at the memory's
+/// beginning, write there, and do the rest; `leave` is whether they tell others how much they took.
+fn stack(export: &str, frame: u32, leave: bool, rest: &str) -> String {
+    let leave = if leave { "(global.set $stack (local.get $frame))" } else { "" };
+    let source = format!(
+        r#"(global $stack {export} (mut i32) (i32.const 4000))
+        (func $deep (local $frame i32)
+            (local.set $frame (i32.sub (global.get $stack) (i32.const {frame})))
+            {leave}
+            (i32.store (local.get $frame) (i32.const 1))
+            {rest})
+        (func (export "_start") (call $deep))"#
+    );
+    let ExitReason::Trap(trap) = reason(&source) else { panic!("no trap in {source}") };
+    assert!(trap.message.starts_with("out of bounds memory access"), "{}", trap.message);
+    assert!(!trap.frames.is_empty());
+    trap.message.clone()
+}
+
+#[test]
+fn a_trap_that_a_full_stack_in_memory_has_probably_caused_says_so() {
+    let export = r#"(export "__stack_pointer")"#;
+    let told = "the stack in its memory was probably full";
+    let recursion = stack(export, 512, true, "(call $deep)");
+    assert!(recursion.contains(told) && recursion.contains("stack-size=BYTES"), "{recursion}");
+    assert!(stack(export, 8192, true, "").contains(told), "a frame larger than the stack");
+    assert!(stack(export, 5000, false, "").contains(told), "of a function that calls no other");
+    // Nobody can know it, or it is not so.
+    let elsewhere = "(i32.store (i32.const -4) (i32.const 1))";
+    assert!(!stack("", 512, true, "(call $deep)").contains(told));
+    assert!(!stack(r#"(export "stack")"#, 512, true, "(call $deep)").contains(told));
+    let below = "(global.set $stack (i32.const 0x8000))";
+    assert!(!stack(export, 16, true, &format!("{below}{elsewhere}")).contains(told));
+}

@@ -67,6 +67,10 @@ imports! {
         fn take_tls_listener(index: u64) -> u64;
         fn push_udp_socket(id: u64) -> u64;
         fn take_udp_socket(index: u64) -> u64;
+        fn push_alias(node: u64, id: u64) -> u64;
+        fn take_alias(index: u64, reference: *mut u64);
+        fn push_process(node: u64, id: u64) -> u64;
+        fn take_process(index: u64, pid: *mut u64);
         fn send_pid(node: u64, id: u64, timeout: u64) -> i32;
         fn send_name(name: *const u8, length: usize, timeout: u64) -> i32;
         fn send_alias(node: u64, id: u64, flags: u32, timeout: u64) -> i32;

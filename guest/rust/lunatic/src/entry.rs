@@ -151,7 +151,14 @@ pub(crate) fn finish(reason: ExitReason) {
     }
 }
 
-/// What the attribute `lunatic::main` and `lunatic::test` expand to.
+/// What the attribute `lunatic::test` expands to.
+#[doc(hidden)]
+pub fn run_test<R: Outcome>(test: impl FnOnce() -> R) {
+    crate::panic::tell(true);
+    run_main(test);
+}
+
+/// What the attribute `lunatic::main` expands to.
 #[doc(hidden)]
 pub fn run_main<R: Outcome>(main: impl FnOnce() -> R) {
     crate::panic::install_once();

@@ -40,6 +40,13 @@ pub use crate::output::Output;
 /// mailbox.this().send(12);
 /// assert_eq!(mailbox.receive().unwrap(), 12);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{T}` cannot be a message in the format `{Self}`",
+    label = "not a message",
+    note = "in the default format, messages and arguments of processes are types that serde writes \
+            and reads (`#[derive(Serialize, Deserialize)]`) and that own what they hold: `String` \
+            instead of `&str`, `Vec<T>` instead of `&[T]`"
+)]
 pub trait Format<T> {
     /// Writes the value.
     ///
@@ -79,6 +86,10 @@ pub trait Format<T> {
 /// The default: [postcard](https://docs.rs/postcard), compact, fast, and the same in all languages
 /// that have a Lunatic library.
 ///
+/// Values are read in another process, so they own what they hold: `String` instead of `&str`,
+/// `Vec<T>` or [`Bytes`] instead of slices. Of references the compiler says that the implementation
+/// of `Deserialize` is not general enough.
+///
 /// ```
 /// use lunatic::{Mailbox, Postcard, Process};
 ///
@@ -91,6 +102,7 @@ pub trait Format<T> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Postcard;
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Format<T> for Postcard {
     #[inline]
     fn encode(value: &T, output: &mut Output) -> Result<(), EncodeError> {

@@ -28,6 +28,7 @@
 //! * [`supervisor`]: trees of processes that are restarted; [`application`]: parts of a program
 //!   that start and stop in order; [`sys`]: what all behaviours understand.
 //! * [`registry`]: keys and groups; [`task`]: functions whose result is waited for.
+//! * [`Given`]: processes and aliases that may be used by who receives them.
 //! * [`Config`]: what a child may do, [`budget`]: how much of it, [`redirect`]: where it leads,
 //!   and [`audit`]: what it does. [`Module`]: code in other languages.
 //! * [`logger`], [`mod@panic`]: what people see: the facades `log` and (a feature) `tracing`.
@@ -49,6 +50,7 @@ mod envelope;
 mod error;
 pub mod event;
 pub mod format;
+mod given;
 mod hibernate;
 mod host_error;
 mod info;
@@ -79,10 +81,11 @@ pub mod timer;
 pub use budget::Budget;
 pub use call::{CallError, call, call_tagged};
 pub use config::{Config, ConfigDenied, Module};
-#[doc(hidden)]
-pub use entry::run_main;
 pub use entry::{Outcome, argument};
+#[doc(hidden)]
+pub use entry::{run_main, run_test};
 pub use format::{Bytes, Format, Postcard, Raw};
+pub use given::{Give, Given};
 pub use host_error::HostError;
 pub use info::{Info, Status};
 /// ```

@@ -16,6 +16,8 @@ thread_local! {
 
 /// Levels of the facade, with "off".
 const LEVELS: usize = 8;
+/// What a child is given: that number twice, and whether it tells of its panics.
+const TELLS: usize = 2;
 
 struct Logger;
 
@@ -93,12 +95,14 @@ pub(crate) fn whose() -> Pid {
 
 /// What a child is given.
 pub(crate) fn inherited() -> usize {
-    INHERITED.get()
+    INHERITED.get() * TELLS + usize::from(crate::panic::tells())
 }
 
 /// Sets up a child as its parent is.
 #[cfg(target_family = "wasm")]
 pub(crate) fn inherit(inherited: usize) {
+    crate::panic::tell(inherited % TELLS == 1);
+    let inherited = inherited / TELLS;
     if inherited != 0 {
         INHERITED.set(inherited);
         // SAFETY: `init` made the number of a function of this type, in the same module.

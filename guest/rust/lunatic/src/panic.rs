@@ -1,8 +1,10 @@
 //! Panics become exit reasons: the process ends with an error that says what and where. And
 //! [`catch`], for code that must not take its process with it.
 //!
-//! The report on standard error has the form of std's, with the pid in the place of the thread's
-//! name, since tools (`lunatic test` for one) read it.
+//! The runtime reports processes that fail, with the reason; so a panic says nothing by itself,
+//! unless it is caught, or the process belongs to a test, whose output is shown on its own. What it
+//! says has the form of std's, with the pid in the place of the thread's name, since tools
+//! (`lunatic test` for one) read it.
 //!
 //! What must stay true: a panic that is caught comes back from the hook, so that std knows that the
 //! hook is over, and traps behind it; one that is not caught ends the process in the hook.
@@ -19,6 +21,8 @@ use crate::reason::ExitReason;
 thread_local! {
     /// How many calls of `catch` there are around what runs.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
+    /// Whether all panics are told here, as in tests.
+    static TELLING: Cell<bool> = const { Cell::new(false) };
     /// Whether the hook was set.
     static INSTALLED: Cell<bool> = const { Cell::new(false) };
     /// What the panic said that is being caught.
@@ -44,6 +48,16 @@ pub(crate) fn install_once() {
     }
 }
 
+/// Tells all panics from now on, also in children.
+pub(crate) fn tell(telling: bool) {
+    TELLING.set(telling);
+}
+
+/// Whether it does.
+pub(crate) fn tells() -> bool {
+    TELLING.get()
+}
+
 /// The stack is given up, and with it all calls of `catch`.
 pub(crate) fn leave_all() {
     CATCHING.set(0);
@@ -52,9 +66,12 @@ pub(crate) fn leave_all() {
 fn hook(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a value that is no text");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    eprintln!("thread '{}' panicked at {place}:\n{message}", Pid::this());
     let text = format!("panicked at {place}: {message}");
-    if CATCHING.get() == 0 {
+    let caught = CATCHING.get() > 0;
+    if caught || TELLING.get() {
+        eprintln!("thread '{}' panicked at {place}:\n{message}", Pid::this());
+    }
+    if !caught {
         exit(ExitReason::Error(text));
     }
     CAUGHT.set(Some(text));

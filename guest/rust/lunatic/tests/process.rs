@@ -7,9 +7,9 @@ use lunatic::message::{self, Destination, Pattern, tag};
 use lunatic::process::{self, AliasOf, AliasOptions, MonitorOptions, Priority};
 use lunatic::timer::{send_after, send_interval};
 use lunatic::{
-    Alias, Bytes, CallError, ExitReason, Mailbox, Monitor, Pid, Postcard, Process, Raw,
-    ReceiveError, Received, RegisterError, SendError, Spawn, call, register, spawn, spawn_link,
-    spawn_monitor, unregister, whereis,
+    Alias, Bytes, CallError, Config, ExitReason, Given, Mailbox, Monitor, Pid, Postcard, Process,
+    Raw, ReceiveError, Received, Ref, RegisterError, SendError, Spawn, call, register, spawn,
+    spawn_link, spawn_monitor, unregister, whereis,
 };
 
 /// A process that waits for ever.
@@ -308,4 +308,56 @@ fn an_exit_through_an_alias_goes_first_where_that_was_wanted(mailbox: Mailbox<u8
         assert!(alias.end());
         Alias::exit(alias.reference(), ExitReason::Kill, urgent);
     }
+}
+
+#[lunatic::test]
+fn a_process_in_a_sandbox_reaches_a_stranger_that_it_was_given_and_no_other(
+    mailbox: Mailbox<String>,
+) {
+    type Both = (Process<String>, Given<Process<String>>);
+    let (told, given) = [(), ()]
+        .map(|()| {
+            spawn(mailbox.this(), |to: Process<String>, mailbox: Mailbox<String>| {
+                to.send(mailbox.receive().unwrap());
+            })
+        })
+        .into();
+    let (_, monitor) = Spawn::new()
+        .config(&Config::new().unwrap())
+        .spawn_monitor((told, Given(given)), |(told, given): Both, _: Mailbox<()>| {
+            told.send("to one that it was told of".to_owned());
+            given.send("to one that it was given".to_owned());
+        })
+        .unwrap();
+    assert_eq!(monitor.wait(None).unwrap().reason, ExitReason::Normal);
+    assert_eq!(mailbox.receive().unwrap(), "to one that it was given");
+    assert!(mailbox.receive_timeout(Duration::ZERO).is_err());
+    assert!(told.is_alive(), "it still waits");
+}
+
+#[lunatic::test]
+fn what_is_given_is_a_resource_of_its_kind_in_a_message(mailbox: Mailbox<Given<Ref>>) {
+    assert!(lunatic::format::to_vec(&Given(Pid::this())).is_err());
+    Mailbox::<Given<Pid>>::new().this().send(Given(Pid::this()));
+    assert!(mailbox.receive().is_err(), "a process is no alias");
+    lunatic::send(*mailbox.this(), 0u8).unwrap();
+    assert!(mailbox.receive().is_err(), "there is no resource");
+    let alias = Alias::new(AliasOptions::default());
+    mailbox.this().send(alias.into());
+    assert_eq!(*mailbox.receive().unwrap(), alias.reference());
+}
+
+#[lunatic::test]
+fn who_recurses_too_deep_ends_with_a_trap_that_says_so() {
+    #[inline(never)]
+    fn deep(above: &[u64; 32]) -> u64 {
+        let mut here = core::hint::black_box(*above);
+        here[3] += 1;
+        if here[3] == 0 { here[5] } else { deep(&here) + here[7] }
+    }
+    let (_, monitor) = spawn_monitor((), |(), _: Mailbox<()>| {
+        core::hint::black_box(deep(&[1; 32]));
+    });
+    let ExitReason::Trap(text) = monitor.wait(None).unwrap().reason else { panic!("no trap") };
+    assert!(text.contains("the stack in its memory was probably full"), "{text}");
 }

@@ -17,7 +17,7 @@ pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
             error(function.name.span(), "`#[lunatic::main]` stands at the function `main`")
         }
         Ok(function) => {
-            let call = function.call("__lunatic_main");
+            let call = function.call("run_main", "__lunatic_main");
             let renamed = function.renamed("__lunatic_main");
             [parse(&format!("fn main() {{ {call} }}")), renamed].into_iter().collect()
         }
@@ -92,10 +92,10 @@ impl Function {
         Ok(Function { attributes, name_at: at + 1, name, takes_mailbox, tokens })
     }
 
-    /// An expression that runs the function under this name.
-    fn call(&self, name: &str) -> String {
+    /// An expression that lets the library run the function under this name.
+    fn call(&self, run: &str, name: &str) -> String {
         let mailbox = if self.takes_mailbox { "::lunatic::Mailbox::new()" } else { "" };
-        format!("::lunatic::run_main(|| {name}({mailbox}))")
+        format!("::lunatic::{run}(|| {name}({mailbox}))")
     }
 
     /// The function with its attributes under another name.
@@ -129,7 +129,7 @@ impl Function {
             prefix.push_str(&format!("#panic_{}#", expected.replace('#', "\\#")));
         }
         let name = self.name.to_string();
-        let call = self.call(&name);
+        let call = self.call("run_test", &name);
         // The export lies in a constant without a name, so that it cannot collide with anything.
         let export = parse(&format!(
             "#[cfg(all(test, target_family = \"wasm\"))] const _: () = {{

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::behaviour::StartError;
 use crate::format::{self, Bytes};
-use crate::server::Server;
+use crate::server::{Options, Server};
 use crate::{ExitReason, Pid};
 
 use super::{ChildKind, ChildSpec, Supervisor};
@@ -90,6 +90,11 @@ fn run_server<S: Server>(start: &Start) -> StartResult {
     S::start_link(start.decode()?).map(|server| server.pid())
 }
 
+fn run_named_server<S: Server>(start: &Start) -> StartResult {
+    let (name, argument): (String, S::Argument) = start.decode()?;
+    Options::new().name(name).start_link::<S>(argument).map(|server| server.pid())
+}
+
 fn run_supervisor(start: &Start) -> StartResult {
     start.decode::<Supervisor>()?.start_link().map(|supervisor| supervisor.pid())
 }
@@ -116,6 +121,41 @@ impl ChildSpec {
     /// If the argument cannot be serialised.
     pub fn server<S: Server>(id: impl Into<String>, argument: &S::Argument) -> Self {
         Self::from_start(id, Start::new(run_server::<S>, 0, argument))
+    }
+
+    /// The same with a name, by which others find it
+    /// ([`ServerRef::find`](crate::server::ServerRef::find)), also after it was restarted.
+    ///
+    /// # Panics
+    ///
+    /// If the argument cannot be serialised.
+    ///
+    /// ```
+    /// # use lunatic::server::{Init, Next, Server};
+    /// # struct Cache;
+    /// # impl Server for Cache {
+    /// #     type Argument = u32;
+    /// #     type Call = ();
+    /// #     type Cast = ();
+    /// #     type Message = ();
+    /// #     fn init(_: u32) -> Init<Self> { Init::ok(Cache) }
+    /// #     fn handle_call(&mut self, _: ()) -> Next<Self> { Next::wait() }
+    /// # }
+    /// use lunatic::server::ServerRef;
+    /// use lunatic::supervisor::{ChildSpec, Strategy, Supervisor};
+    ///
+    /// Supervisor::new(Strategy::OneForOne)
+    ///     .child(ChildSpec::named_server::<Cache>("cache", "the cache", &16))
+    ///     .start_link()
+    ///     .unwrap();
+    /// assert!(ServerRef::<Cache>::find("the cache").is_some());
+    /// ```
+    pub fn named_server<S: Server>(
+        id: impl Into<String>,
+        name: &str,
+        argument: &S::Argument,
+    ) -> Self {
+        Self::from_start(id, Start::new(run_named_server::<S>, 0, &(name, argument)))
     }
 
     /// A child that is a supervisor itself.
