@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wasmtime::{
-    Extern, Global, Instance, Memory, Module, ModuleExport, ResourceLimiter, Store, Val,
+    Extern, Func, Global, Instance, Memory, Module, ModuleExport, ResourceLimiter, Store, Val,
 };
 
 use crate::slab;
@@ -68,6 +68,8 @@ pub(crate) struct Ready {
     /// Until the process starts, if the store has no stack yet.
     pub(crate) stack: Option<slab::Promise>,
     parts: Option<Parts>,
+    /// The function that the last process began in: as a rule it is that of the next one.
+    entry: Option<(Arc<str>, Func)>,
 }
 
 /// What is put back and what counts for the limits of a process.
@@ -81,7 +83,19 @@ struct Parts {
 impl Ready {
     /// An instance that ends with its process.
     pub(crate) fn once(store: Store<State>, instance: Instance, stack: slab::Promise) -> Ready {
-        Ready { store, instance, stack: Some(stack), parts: None }
+        Ready { store, instance, stack: Some(stack), parts: None, entry: None }
+    }
+
+    /// The exported function with this name.
+    pub(crate) fn function(&mut self, name: &Arc<str>) -> Option<Func> {
+        match &self.entry {
+            Some((known, function)) if known == name => Some(*function),
+            _ => {
+                let function = self.instance.get_func(&mut self.store, name)?;
+                self.entry = Some((name.clone(), function));
+                Some(function)
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //!   lock and allocates nothing; what is not about such a page goes to the handler before it;
 //! * a slot leaves its process without guards and without an entry here ([`forget`]), so that no
 //!   page of it can get another module's contents;
+//! * memories larger than [`LAZY_BYTES_MAX`] are not lazy: setting their guards takes too long;
 //! * the system refuses to read or write guarded pages for us (`EFAULT`), so whoever passes guest
 //!   memory to a system call touches it first.
 
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::platform;
+use lunatic_wasi::LAZY_BYTES_MAX;
 
 /// Bytes of a page. Where the system's pages are others, nothing is lazy.
 pub const PAGE_BYTES: usize = 4096;
@@ -34,8 +36,6 @@ const FAULTS_MIN: u32 = 2;
 const OFTEN: u32 = 4;
 /// At most so many pages are there from the start.
 const EAGER_PAGES_MAX: u32 = 16;
-/// Larger memories are not lazy: setting their guards would take too long.
-const BYTES_MAX: usize = 8 << 20;
 /// Chunks of slots that can be known in the life of the program; slots of others are not lazy.
 const CHUNKS_MAX: usize = 4096;
 
@@ -89,7 +89,7 @@ static REGISTERING: Mutex<()> = Mutex::new(());
 impl Pages {
     /// Those of memories of `bytes` bytes at first.
     pub fn new(bytes: usize, first: Box<dyn First>) -> Arc<Pages> {
-        let count = bytes.min(BYTES_MAX).div_ceil(PAGE_BYTES);
+        let count = bytes.min(LAZY_BYTES_MAX).div_ceil(PAGE_BYTES);
         let (memories, eager_count) = (AtomicU32::new(0), AtomicU32::new(0));
         let faults = (0..count).map(|_| AtomicU32::new(0)).collect();
         Arc::new(Pages { first, memories, faults, eager: bits(count), eager_count })
@@ -137,7 +137,7 @@ fn all_set(bits: &[AtomicU64]) -> impl Iterator<Item = usize> {
 
 /// Makes slots known that may become lazy.
 pub fn register(base: NonNull<u8>, bytes: usize, slot_bytes: usize) {
-    if !platform::lazy_works() || slot_bytes > BYTES_MAX {
+    if !platform::lazy_works() || slot_bytes > LAZY_BYTES_MAX {
         return;
     }
     let _one = REGISTERING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,9 +261,21 @@ pub fn settle(base: NonNull<u8>) {
     let Some(entry) = of(base.as_ptr()) else { return };
     // SAFETY: the entry stays until its memory goes, which the caller has.
     let slot = unsafe { &*entry.load(Acquire) };
-    for page in (0..slot.pages.faults.len()).filter(|page| !is_set(&slot.touched, *page)) {
-        // SAFETY: a page of the memory. Reading it brings it back.
-        unsafe { base.add(page * PAGE_BYTES).read_volatile() };
+    let count = slot.pages.faults.len();
+    // All at once: a signal for each page would take a hundred times as long.
+    // SAFETY: the range is that of the memory, of which nothing is borrowed while it moves.
+    let open = unsafe { platform::remove_guards(base.as_ptr(), count * PAGE_BYTES) };
+    for page in (0..count).filter(|page| !is_set(&slot.touched, *page)) {
+        // SAFETY: a page of the memory.
+        let start = unsafe { base.add(page * PAGE_BYTES) };
+        if open {
+            // SAFETY: the page has no guard any more, and nobody else uses it.
+            let part = unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), PAGE_BYTES) };
+            slot.pages.first.fill(page * PAGE_BYTES, part);
+        } else {
+            // SAFETY: reading a page brings it.
+            unsafe { start.read_volatile() };
+        }
     }
     forget(base);
 }
