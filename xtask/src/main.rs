@@ -21,6 +21,7 @@ mod check;
 mod compat;
 mod compat_build;
 mod demo;
+mod denials;
 #[path = "../../crates/sinks/tests/sinks/elastic.rs"]
 #[expect(dead_code, reason = "the tests of sinks use more of it")]
 mod elastic;
@@ -121,6 +122,11 @@ const CHORES: &[Chore] = &[
         name: "instructions",
         about: "count the instructions of the hot paths, and hold them against bounds [--update]",
         run: instructions::run,
+    },
+    Chore {
+        name: "denials",
+        about: "count the instructions of calls that are denied, beside those that are allowed",
+        run: denials::run,
     },
     Chore {
         name: "languages",

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
-use crate::slab::{Memories, Stacks};
+use crate::slab::{self, Memories, Stacks};
 
 /// Bytes of stack for wasm code, as in every Wasmtime by default: recursion of existing programs
 /// must not end earlier here.
@@ -64,6 +64,7 @@ impl Engines {
         let engines =
             Engines { engines: Default::default(), beats: AtomicU64::new(0), memories, stacks };
         engines.get(Kind::default())?;
+        slab::allow_lazy();
         Ok(engines)
     }
 

@@ -145,12 +145,12 @@ async fn run(
     entry: Arc<str>,
     params: Vec<Val>,
 ) -> ExitReason {
-    let Ready { store, instance, stack, .. } = &mut ready;
     // It is asked for a few lines below.
-    drop(stack.take());
-    let Some(function) = instance.get_func(&mut *store, &entry) else {
+    drop(ready.stack.take());
+    let Some(function) = ready.function(&entry) else {
         return ExitReason::Error(format!("the module exports no function `{entry}`").into());
     };
+    let store = &mut ready.store;
     let result = function.call_async(&mut *store, &params, &mut []).await;
     // Only looked at when the call failed, since it costs more than most spawns can spare. A call
     // with the wrong types has not run at all.
@@ -169,7 +169,7 @@ async fn run(
             ExitReason::Normal
         }
         (Ok(()), None) => ExitReason::Normal,
-        (Err(error), _) => exit::failed(error, store, instance),
+        (Err(error), _) => exit::failed(error, store, &ready.instance),
     }
 }
 

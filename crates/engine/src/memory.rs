@@ -56,12 +56,14 @@ fn range(memory: &[u8], pointer: usize, length: usize) -> Result<std::ops::Range
 /// The bytes of a range.
 pub(crate) fn bytes(memory: &[u8], pointer: i32, length: i32) -> Result<&[u8]> {
     let range = range(memory, unsigned(pointer), unsigned(length))?;
+    lunatic_wasi::touch(memory, &range);
     Ok(&memory[range])
 }
 
 /// The bytes of a range, to be written.
 pub(crate) fn bytes_mut(memory: &mut [u8], pointer: i32, length: usize) -> Result<&mut [u8]> {
     let range = range(memory, unsigned(pointer), length)?;
+    lunatic_wasi::touch(memory, &range);
     Ok(&mut memory[range])
 }
 

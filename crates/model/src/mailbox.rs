@@ -149,6 +149,10 @@ impl Mailbox {
     /// Appends. Limits are the caller's business.
     pub fn push(&mut self, envelope: Envelope) {
         self.count(&envelope);
+        if self.queue.capacity() == 0 {
+            // Most processes that wait have got one message at a time so far.
+            self.queue.reserve_exact(1);
+        }
         self.queue.push_back(envelope);
     }
 

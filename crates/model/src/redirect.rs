@@ -159,6 +159,9 @@ pub enum RedirectionError {
          file:PATTERN, dir:NAME, connect:RULE and host:NAME"
     )]
     What(String),
+    /// Something that is never redirected, and what to do instead.
+    #[error("`{0}` cannot be redirected: {1}")]
+    Never(String, &'static str),
     /// The part behind it.
     #[error("`{0}` is no target: {1}")]
     Target(String, &'static str),

@@ -110,6 +110,8 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         ("stdout=http:here", "http://HOST"),
         ("stdout=http://a/<b>", "characters"),
         ("random=null", "seed:"),
+        ("bind:tcp:127.0.0.1:80=null", "in a message"),
+        ("unix:run/socket=null", "the directories"),
     ];
     for (text, part) in cases {
         let error = text.parse::<Redirection>().expect_err(text).to_string();
@@ -150,11 +152,12 @@ fn a_directory_may_hold_what_a_pattern_covers() {
 
 #[test]
 fn only_what_can_be_written_or_asked_goes_to_a_process() {
-    for what in ["stdout", "stderr", "file:a", "dir:data", "random", "connect:*", "host:a"] {
+    let asked = ["stdin", "clock", "dir:data", "random", "connect:*", "host:a"];
+    for what in ["stdout", "stderr", "file:a"].into_iter().chain(asked) {
         let redirection = Redirection::to_process(what).expect(what);
         assert_eq!(redirection.target, Target::Process);
     }
-    for what in ["stdin", "clock", "env:A", "sound", ""] {
+    for what in ["env:A", "bind:*", "unix:a", "sound", ""] {
         assert!(Redirection::to_process(what).is_err(), "{what}");
     }
 }

@@ -28,6 +28,7 @@ mod types;
 pub use config::{Access, ConfigError, Preopen, WasiConfig};
 pub use errno::Errno;
 pub use guest::{Answer, Failure, Fault, Guest, NoPlace, Place};
+pub use memory::{LAZY_BYTES_MAX, touch};
 pub use replace::Replacement;
 pub use table::Wasi;
 pub use types::{FdFlags, FileType, Metadata, NewTime, NewTimes, Rights};

@@ -10,6 +10,13 @@ use crate::errno::Errno;
 use crate::guest::{Fault, Stop};
 use crate::limits::{IO_BYTES_MAX, IOVECS_MAX, PATH_BYTES_MAX};
 
+/// Guest memory from this address on has all its pages; below, some may come only when they are
+/// touched by an instruction.
+pub const LAZY_BYTES_MAX: usize = 8 << 20;
+
+/// So far apart are bytes of which one must be touched.
+const PAGE_BYTES: usize = 4096;
+
 /// The checked range of `length` bytes at `address`.
 pub(crate) fn range(memory: &[u8], address: u64, length: u64) -> Result<Range<usize>, Fault> {
     let size = memory.len() as u64;
@@ -27,11 +34,23 @@ pub(crate) fn check(memory: &[u8], address: u32, length: u32) -> Result<(), Faul
 
 pub(crate) fn bytes(memory: &[u8], address: u64, length: u64) -> Result<&[u8], Fault> {
     let range = range(memory, address, length)?;
+    touch(memory, &range);
     Ok(&memory[range])
+}
+
+/// Brings the pages of a range of guest memory: the system cannot, when it reads or writes there.
+/// What lies beyond [`LAZY_BYTES_MAX`] is left alone: a guest may name gigabytes.
+pub fn touch(memory: &[u8], range: &Range<usize>) {
+    let part = memory.get(range.start..range.end.min(LAZY_BYTES_MAX)).unwrap_or_default();
+    let ends = part.iter().step_by(PAGE_BYTES).chain(part.last());
+    ends.for_each(|byte| {
+        std::hint::black_box(*byte);
+    });
 }
 
 pub(crate) fn bytes_mut(memory: &mut [u8], address: u64, length: u64) -> Result<&mut [u8], Fault> {
     let range = range(memory, address, length)?;
+    touch(memory, &range);
     Ok(&mut memory[range])
 }
 

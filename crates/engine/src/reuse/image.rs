@@ -5,6 +5,7 @@ use std::ops::Range;
 use wasmparser::{Parser, Payload};
 
 use super::prepare;
+use crate::slab::First;
 
 /// Runs begin and end at multiples of so many bytes, so that pages of the system are whole.
 const GRAIN_BYTES: usize = 4096;
@@ -69,26 +70,30 @@ impl Image {
         Image { runs }
     }
 
-    /// Puts it into a memory of zeroes.
-    pub(crate) fn fill(&self, memory: &mut [u8]) {
-        for run in &self.runs {
-            memory[run.range()].copy_from_slice(&run.data);
+    /// What of it lies in a part of the memory: where in that part, and the bytes.
+    fn inside(&self, at: usize, length: usize) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+        let first = self.runs.partition_point(|run| run.range().end <= at);
+        let runs = self.runs[first..].iter().take_while(move |run| run.at < at + length);
+        runs.map(move |run| {
+            let (from, to) = (run.at.max(at), run.range().end.min(at + length));
+            (from - at..to - at, &run.data[from - run.at..to - run.at])
+        })
+    }
+}
+
+impl First for Image {
+    fn fill(&self, at: usize, part: &mut [u8]) {
+        for (place, data) in self.inside(at, part.len()) {
+            part[place].copy_from_slice(data);
         }
     }
 
-    /// Makes a part of a memory, which begins at `at`, what it is at first.
-    pub(crate) fn restore(&self, at: usize, part: &mut [u8]) {
+    fn write(&self, at: usize, part: &mut [u8]) {
         let mut done = 0;
-        let first = self.runs.partition_point(|run| run.range().end <= at);
-        for run in &self.runs[first..] {
-            let range = run.range();
-            if range.start >= at + part.len() {
-                break;
-            }
-            let (from, to) = (range.start.max(at), range.end.min(at + part.len()));
-            part[done..from - at].fill(0);
-            part[from - at..to - at].copy_from_slice(&run.data[from - run.at..to - run.at]);
-            done = to - at;
+        for (place, data) in self.inside(at, part.len()) {
+            part[done..place.start].fill(0);
+            done = place.end;
+            part[place].copy_from_slice(data);
         }
         part[done..].fill(0);
     }
@@ -115,7 +120,7 @@ mod tests {
             }
             let segments: Vec<_> = segments.iter().map(|(at, data)| (*at, &data[..])).collect();
             let mut memory = vec![0; MEMORY_BYTES];
-            Image::new(&segments).fill(&mut memory);
+            Image::new(&segments).fill(0, &mut memory);
             prop_assert!(memory == expected);
         }
 
@@ -126,11 +131,11 @@ mod tests {
             let segments: Vec<_> = segments.iter().map(|(at, data)| (*at, &data[..])).collect();
             let image = Image::new(&segments);
             let mut first = vec![0; MEMORY_BYTES];
-            image.fill(&mut first);
+            image.fill(0, &mut first);
             let mut changed = first.clone();
             let end = (at + length).min(MEMORY_BYTES);
             changed[at..end].fill(0xA5);
-            image.restore(at, &mut changed[at..end]);
+            image.write(at, &mut changed[at..end]);
             prop_assert!(changed == first);
         }
     }

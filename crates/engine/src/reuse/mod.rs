@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wasmtime::{
-    Extern, Global, Instance, Memory, Module, ModuleExport, ResourceLimiter, Store, Val,
+    Extern, Func, Global, Instance, Memory, Module, ModuleExport, ResourceLimiter, Store, Val,
 };
 
 use crate::slab;
@@ -39,7 +39,7 @@ const DIRTY_BYTES_MAX: usize = 128 << 10;
 
 /// What all instances of a module begin with, and those that wait for a process.
 pub(crate) struct Reuse {
-    image: Image,
+    pages: Arc<slab::Pages>,
     memory: ModuleExport,
     variables: Vec<ModuleExport>,
     /// Whether programs and host functions know the memory as `memory`.
@@ -68,6 +68,8 @@ pub(crate) struct Ready {
     /// Until the process starts, if the store has no stack yet.
     pub(crate) stack: Option<slab::Promise>,
     parts: Option<Parts>,
+    /// The function that the last process began in: as a rule it is that of the next one.
+    entry: Option<(Arc<str>, Func)>,
 }
 
 /// What is put back and what counts for the limits of a process.
@@ -81,7 +83,19 @@ struct Parts {
 impl Ready {
     /// An instance that ends with its process.
     pub(crate) fn once(store: Store<State>, instance: Instance, stack: slab::Promise) -> Ready {
-        Ready { store, instance, stack: Some(stack), parts: None }
+        Ready { store, instance, stack: Some(stack), parts: None, entry: None }
+    }
+
+    /// The exported function with this name.
+    pub(crate) fn function(&mut self, name: &Arc<str>) -> Option<Func> {
+        match &self.entry {
+            Some((known, function)) if known == name => Some(*function),
+            _ => {
+                let function = self.instance.get_func(&mut self.store, name)?;
+                self.entry = Some((name.clone(), function));
+                Some(function)
+            }
+        }
     }
 }
 
@@ -96,8 +110,11 @@ impl Reuse {
         let memory = module.get_export_index(prepare::MEMORY)?;
         let variables = (0..).map_while(|n| module.get_export_index(&prepare::variable(n)));
         let known = module.get_export("memory");
+        let ty = module.get_export(prepare::MEMORY)?;
+        let wasm_pages = usize::try_from(ty.memory()?.minimum()).ok()?;
+        let bytes = wasm_pages.checked_mul(slab::WASM_PAGE_BYTES)?;
         Some(Arc::new(Reuse {
-            image: Image::of(wasm),
+            pages: slab::Pages::new(bytes, Box::new(Image::of(wasm))),
             memory,
             variables: variables.collect(),
             memory_is_known: known.is_some_and(|export| export.memory().is_some()),
@@ -133,7 +150,7 @@ impl Reuse {
         let Ready { store, instance, parts, .. } = &mut ready;
         let export = instance.get_module_export(&mut *store, &self.memory);
         let memory = export.and_then(Extern::into_memory).expect("it was exported by `prepare`");
-        self.image.fill(memory.data_mut(&mut *store));
+        slab::fill(memory.data_mut(&mut *store), &self.pages);
         self.tell_memory(store, memory);
         // Who is audited calls host functions that were made for it alone.
         if self.can_restore && store.data().audited.is_none() {
@@ -171,8 +188,7 @@ impl Reuse {
         let (Some(parts), Some(first)) = (&ready.parts, self.first.get()) else { return false };
         let memory = parts.memory.data_mut(&mut ready.store);
         let as_large = memory.len() as u64 == parts.memory_bytes;
-        let restore = |at, part: &mut [u8]| self.image.restore(at, part);
-        if !as_large || !slab::restore(memory, DIRTY_BYTES_MAX, restore) {
+        if !as_large || !slab::restore(memory, &self.pages, DIRTY_BYTES_MAX) {
             return false;
         }
         let mut variables = parts.variables.iter().zip(first);

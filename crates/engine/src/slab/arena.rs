@@ -11,7 +11,7 @@
 //! is used up.
 
 use super::budget::Budget;
-use super::{SlabError, platform};
+use super::{SlabError, lazy, platform};
 use std::io;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,8 @@ pub(super) struct Arena {
     what: &'static str,
     slot_bytes: usize,
     budget: Arc<Budget>,
+    /// What is in its slots may be lazy.
+    lazy: bool,
     state: Mutex<State>,
 }
 
@@ -84,7 +86,13 @@ impl Arena {
     /// `what` names its slots in errors, in the plural.
     pub fn new(what: &'static str, slot_bytes: usize, budget: Arc<Budget>) -> Self {
         debug_assert!(slot_bytes > 0 && slot_bytes.is_multiple_of(platform::page_bytes()));
-        Self { what, slot_bytes, budget, state: Mutex::default() }
+        Self { what, slot_bytes, budget, lazy: false, state: Mutex::default() }
+    }
+
+    /// The same for slots whose contents may be lazy.
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
     }
 
     pub fn slot_bytes(&self) -> usize {
@@ -207,6 +215,9 @@ impl Arena {
             let refused = match self.reserve(slots * self.slot_bytes) {
                 Ok(base) => {
                     state.chunks.push((base, slots * self.slot_bytes));
+                    if self.lazy {
+                        lazy::register(base, slots * self.slot_bytes, self.slot_bytes);
+                    }
                     return Ok((base, slots));
                 }
                 Err(refused) => refused,
@@ -264,6 +275,9 @@ impl Drop for Arena {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         for (base, bytes) in state.chunks.drain(..) {
+            if self.lazy {
+                lazy::unregister(base);
+            }
             // SAFETY: the chunk was reserved by this arena, and whoever holds a slot holds the
             // slab and so the arena: no slot is in use any more.
             unsafe { platform::release(base, bytes) };

@@ -10,8 +10,9 @@
 
 pub use super::unix::{CHUNKS_HOLD_MANY_SLOTS, page_bytes, release};
 
-use super::unix;
+use super::lazy::PAGE_BYTES;
 use super::wipe::{DIRTY_RUNS_MAX, Dirty, DirtyRun};
+use super::{fault, unix};
 use std::fs::File;
 use std::io;
 use std::mem::size_of;
@@ -20,6 +21,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 const MADV_GUARD_INSTALL: libc::c_int = 102;
+const MADV_GUARD_REMOVE: libc::c_int = 103;
 
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: u64 = (3 << 30) | ((size_of::<ScanRequest>() as u64) << 16) | (0x66 << 8) | 16;
@@ -147,6 +149,31 @@ unsafe fn install_guard(base: NonNull<u8>, bytes: usize) -> bool {
     unsafe { libc::madvise(base.as_ptr().cast(), bytes, MADV_GUARD_INSTALL) == 0 }
 }
 
+/// Whether touching a guard can bring its page.
+pub fn lazy_works() -> bool {
+    fault::installed() && page_bytes() == PAGE_BYTES && guards_without_mappings()
+}
+
+/// Makes all pages of the range guards, and gives their memory back. `false` when the system
+/// refuses; some of them may be guards then.
+///
+/// # Safety
+/// The range is page aligned, inside one reservation, and the caller's alone.
+pub unsafe fn install_guards(base: *mut u8, bytes: usize) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { libc::madvise(base.cast(), bytes, MADV_GUARD_INSTALL) == 0 }
+}
+
+/// Makes pages of guards, which read as zero; other pages stay as they are. Safe in a handler of
+/// signals.
+///
+/// # Safety
+/// As for [`install_guards`].
+pub unsafe fn remove_guards(base: *mut u8, bytes: usize) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { libc::madvise(base.cast(), bytes, MADV_GUARD_REMOVE) == 0 }
+}
+
 pub fn guards_without_mappings() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -189,11 +216,16 @@ pub fn give_back_heap() {
 }
 
 /// What this kernel offers, for people: what is done, and how.
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     let guards = if guards_without_mappings() {
         "markers in page tables (MADV_GUARD_INSTALL), without a mapping for each"
     } else {
         "mprotect, a mapping for each stack, which vm.max_map_count bounds (better from Linux 6.13)"
+    };
+    let first = if page_bytes() == PAGE_BYTES && guards_without_mappings() {
+        "page by page when it is touched, known by guard markers and SIGSEGV"
+    } else {
+        "copied when a process starts (better from Linux 6.13)"
     };
     let used = if pagemap().is_some() {
         "dirty pages are found (PAGEMAP_SCAN) and zeroed in place"
@@ -207,6 +239,7 @@ pub fn paths() -> [(&'static str, &'static str); 3] {
     };
     [
         ("guards of stacks", guards),
+        ("first contents of memory", first),
         ("memory of ended processes", used),
         ("memory that moves", moved),
     ]

@@ -15,7 +15,7 @@
 
 use super::arena::Arena;
 use super::budget::{Budget, Limits, Usage};
-use super::{SlabError, class, platform, wipe};
+use super::{SlabError, class, lazy, platform, wipe};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -62,7 +62,8 @@ impl Memories {
     /// An empty slab within `limits`. Nothing is reserved before the first memory.
     pub fn new(limits: Limits) -> Self {
         let budget = Arc::new(Budget::new(limits));
-        let arena = |index| Arena::new("linear memories", class::bytes(index), budget.clone());
+        let arena =
+            |index| Arena::new("linear memories", class::bytes(index), budget.clone()).lazy();
         let arenas = (0..class::COUNT).map(arena).collect();
         Self { pool: Arc::new(Pool { budget, arenas, relocated: AtomicUsize::new(0) }) }
     }
@@ -159,6 +160,7 @@ impl SlabMemory {
     /// Moves to a larger slot. An error leaves the memory where and as it was.
     fn move_to_hold(&mut self, bytes: usize) -> Result<(), SlabError> {
         let (class, base) = self.larger_slot(bytes)?;
+        lazy::settle(self.base);
         let used = page_aligned(self.bytes);
         // SAFETY: the slot is ours, and nobody runs in it while it grows.
         let copy = unsafe { wipe::dirty_at_most(self.base, used, COPY_BYTES_MAX) };
@@ -207,6 +209,7 @@ impl Pool {
     /// Takes a slot back whose first `bytes` may have been written.
     fn recycle(&self, base: NonNull<u8>, class: usize, bytes: usize, relocated: bool) {
         let arena = &self.arenas[class];
+        lazy::forget(base);
         if relocated {
             self.relocated.fetch_sub(1, Relaxed);
             // SAFETY: the memory is gone, so the slot is ours alone. The new mapping is like its

@@ -8,6 +8,8 @@
 //!   neighbours, no guard, moved when they outgrow their slot.
 //! * [`Stacks`] gives Wasmtime its fiber stacks: slots with one guard page at the bottom.
 //!
+//! A memory need not have its first contents from the start (`lazy`), where the system allows.
+//!
 //! Under them: `arena` hands out slots of one size and takes them back, `budget` counts and
 //! limits, `wipe` makes used memory read as zero again, and one platform module (`linux`, `unix`,
 //! `windows`, all with the same functions) talks to the system.
@@ -31,6 +33,9 @@
 mod arena;
 mod budget;
 mod class;
+#[cfg(target_os = "linux")]
+mod fault;
+mod lazy;
 mod memory;
 mod stack;
 mod wipe;
@@ -49,6 +54,8 @@ mod windows;
 use windows as platform;
 
 pub use budget::{Limits, Usage};
+pub use class::WASM_PAGE_BYTES;
+pub use lazy::{First, Pages, fill};
 pub use memory::Memories;
 pub use stack::{Promise, Stacks};
 pub use wipe::restore;
@@ -59,7 +66,7 @@ pub fn give_back_heap() {
 }
 
 /// Which ways are taken on this system, for people: what is done, and how.
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     platform::paths()
 }
 
@@ -100,7 +107,14 @@ enum SlabError {
 
 /// Whether [`restore`] can work on this system.
 pub fn can_restore() -> bool {
-    platform::tells_dirty_pages()
+    platform::lazy_works() || platform::tells_dirty_pages()
+}
+
+/// Lets memories be lazy where the system can do that. To be called when Wasmtime has its handlers
+/// of signals in place, which an engine puts there.
+pub fn allow_lazy() {
+    #[cfg(target_os = "linux")]
+    fault::install();
 }
 
 impl SlabError {

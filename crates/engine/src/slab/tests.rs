@@ -1,6 +1,7 @@
 //! What processes rely on: zeroes, kept contents, few mappings, errors instead of aborts.
 
-use super::{Limits, Memories, Stacks};
+use super::lazy::PAGE_BYTES;
+use super::{First, Limits, Memories, Pages, Stacks, platform, wipe};
 use wasmtime::{
     Config, Engine, Instance, LinearMemory, MemoryCreator, MemoryType, Module, StackCreator, Store,
     Trap,
@@ -44,6 +45,41 @@ fn reuse(slab: &Memories, pages: usize) -> bool {
 fn a_warm_slot_reads_as_zero_when_it_is_reused() {
     let slab = Memories::new(Limits::default());
     assert!([1, 2, 17, 40].into_iter().all(|pages| reuse(&slab, pages)));
+}
+
+/// A memory that begins with an 8 in each byte of its third page.
+struct Eights;
+
+impl First for Eights {
+    fn fill(&self, at: usize, part: &mut [u8]) {
+        let page = 2 * PAGE_BYTES..3 * PAGE_BYTES;
+        let (from, to) = (page.start.max(at), page.end.min(at + part.len()));
+        if from < to {
+            part[from - at..to - at].fill(8);
+        }
+    }
+
+    fn write(&self, at: usize, part: &mut [u8]) {
+        part.fill(0);
+        self.fill(at, part);
+    }
+}
+
+#[test]
+fn a_memory_whose_dirty_pages_the_system_tells_is_put_back_or_refused() {
+    let (slab, pages) = (Memories::new(Limits::default()), Pages::new(PAGE, Box::new(Eights)));
+    let memory = memory(&slab, PAGE);
+    // SAFETY: the memory is borrowed by nobody else until the end of the test.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), PAGE) };
+    Eights.fill(0, bytes);
+    let first = bytes.to_vec();
+    bytes[100..9_000].fill(1);
+    bytes[PAGE - 1] = 1;
+    let told = platform::tells_dirty_pages();
+    assert_eq!(wipe::restore_dirty(bytes, &pages, 4 * PAGE_BYTES), told);
+    assert_eq!(bytes == first, told);
+    bytes.fill(1);
+    assert!(!wipe::restore_dirty(bytes, &pages, 4 * PAGE_BYTES), "more is dirty than that");
 }
 
 #[test]

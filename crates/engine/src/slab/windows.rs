@@ -43,9 +43,10 @@ pub fn reserve(bytes: usize, _huge_pages: bool) -> io::Result<NonNull<u8>> {
 pub fn give_back_heap() {}
 
 /// What this system offers, for people: what is done, and how.
-pub fn paths() -> [(&'static str, &'static str); 3] {
+pub fn paths() -> [(&'static str, &'static str); 4] {
     [
         ("guards of stacks", "Wasmtime's own stacks"),
+        ("first contents of memory", "copied when a process starts"),
         ("memory of ended processes", "decommitted and committed anew"),
         ("memory that moves", "contents are copied"),
     ]
@@ -105,6 +106,27 @@ pub unsafe fn protect_guard(base: NonNull<u8>, bytes: usize) -> io::Result<()> {
 /// As for [`decommit`].
 pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> Option<Dirty> {
     None
+}
+
+/// Whether touching a guard can bring its page: not here.
+pub fn lazy_works() -> bool {
+    false
+}
+
+/// Makes all pages of the range guards: not possible here.
+///
+/// # Safety
+/// None.
+pub unsafe fn install_guards(_base: *mut u8, _bytes: usize) -> bool {
+    false
+}
+
+/// Makes pages of guards: there are none here.
+///
+/// # Safety
+/// None.
+pub unsafe fn remove_guards(_base: *mut u8, _bytes: usize) -> bool {
+    false
 }
 
 /// Whether [`dirty_pages`] has answers.

@@ -5,6 +5,7 @@
 //! What must stay true: after an `Ok` every byte of the range reads as zero; after an `Err` the
 //! range must not be used again.
 
+use super::lazy::{self, Pages};
 use super::platform;
 use std::io;
 use std::ptr::NonNull;
@@ -68,10 +69,14 @@ pub unsafe fn wipe(base: NonNull<u8>, bytes: usize, keep_bytes_max: usize) -> io
     Ok(kept)
 }
 
-/// Makes a memory what it was at first: `restore` is given each part that may differ from zero, and
-/// where it begins. `false` when more than `max` bytes may, or the system does not tell; then the
-/// memory must not be used again.
-pub fn restore(memory: &mut [u8], max: usize, mut restore: impl FnMut(usize, &mut [u8])) -> bool {
+/// Makes a memory what it was at first, if at most `max` bytes of it were touched. After a `false`
+/// the memory must not be used again.
+pub fn restore(memory: &mut [u8], pages: &Pages, max: usize) -> bool {
+    lazy::restore(memory, max).unwrap_or_else(|| restore_dirty(memory, pages, max))
+}
+
+/// The same for a memory that is not lazy, if the system tells which pages were touched.
+pub fn restore_dirty(memory: &mut [u8], pages: &Pages, max: usize) -> bool {
     let page_bytes = platform::page_bytes();
     let Some(base) = NonNull::new(memory.as_mut_ptr()) else { return false };
     if memory.is_empty() {
@@ -88,7 +93,7 @@ pub fn restore(memory: &mut [u8], max: usize, mut restore: impl FnMut(usize, &mu
     };
     for run in dirty.runs.iter().flatten() {
         let at = run.base.as_ptr().addr() - base.as_ptr().addr();
-        restore(at, &mut memory[at..at + run.bytes]);
+        pages.write(at, &mut memory[at..at + run.bytes]);
     }
     true
 }

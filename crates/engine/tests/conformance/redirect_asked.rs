@@ -156,3 +156,34 @@ fn a_clock_that_is_asked_can_be_audited_too() {
     assert!(source.contains(spawn) && source.contains(ends));
     passes(&source.replacen(spawn, &format!("{audit} {spawn}"), 1).replace(ends, end));
 }
+
+#[test]
+fn a_directory_that_a_process_serves_has_no_unix_sockets() {
+    let child = r#"(call $is (call $networking.unix_bind @"data/socket" (i32.const 0x3010))
+            (i32.const 1))
+        (call $is (call $error_has (call $out) @"are not supported") (i32.const 1))
+        (call $is (call $networking.unix_connect @"data/socket" (i64.const -1)
+            (i32.const 0x3010)) (i32.const 1))
+        (call $is (call $error_has (call $out) @"are not supported") (i32.const 1))"#;
+    passes(&with_child("dir:data", 2, child, ""));
+}
+
+#[test]
+fn listeners_and_unix_sockets_are_not_redirected_and_the_error_says_what_to_do() {
+    let asks = |what: &str, says: &str| {
+        format!(
+            r#"(call $is
+                (call $process.config_redirect_to_process (local.get $config) @"{what}"
+                    (i64.const 0) (call $process.process_id) (i64.const 0) (i32.const 2)
+                    (i32.const 0x3010))
+                (i32.const 1))
+            (call $is (call $error_has (call $out) @"{says}") (i32.const 1))"#
+        )
+    };
+    passes(&format!(
+        r#"(func (export "_start") (local $config i64)
+            (local.set $config (call $process.create_config)) {} {})"#,
+        asks("bind:tcp:127.0.0.1:80", "in a message"),
+        asks("unix:data/socket", "the directories"),
+    ));
+}

@@ -40,7 +40,19 @@ fn read_what(left: &str) -> Result<What, RedirectionError> {
     if left.len() > REDIRECTION_BYTES_MAX {
         return Err(RedirectionError::TooLong);
     }
-    what(left).ok_or_else(|| RedirectionError::What(left.to_owned()))
+    what(left).ok_or_else(|| match left.split_once(':') {
+        Some(("bind", _)) => RedirectionError::Never(
+            left.to_owned(),
+            "where a program listens is for its rights to say (bind:RULE); a listener that another \
+             process has can be sent to it in a message",
+        ),
+        Some(("unix", _)) => RedirectionError::Never(
+            left.to_owned(),
+            "unix sockets lie in the directories that a program is given: give it another one, or \
+             none of the right `unix`",
+        ),
+        _ => RedirectionError::What(left.to_owned()),
+    })
 }
 
 pub(super) fn parse(left: &str, right: &str) -> Result<Redirection, RedirectionError> {

@@ -145,7 +145,11 @@ fn place(
 
 fn refusal(path: &str, errno: Errno) -> String {
     match errno {
-        Errno::Notsup => "unix sockets are not supported on this system".to_owned(),
+        Errno::Notsup => {
+            format!(
+                "unix sockets are not supported on this system, or in the directory of {path:?}"
+            )
+        }
         Errno::Noent => format!("there is no {path:?}"),
         Errno::Perm => format!("{path:?} leads out of its directory"),
         errno => format!("the unix socket {path:?} cannot be used: {errno:?}"),
