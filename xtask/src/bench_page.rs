@@ -66,6 +66,9 @@ fn with_figures(page: &str, file: &File) -> Result<String> {
 }
 
 fn figures(file: &File) -> String {
+    if file.lines.is_empty() {
+        return "\nNothing has been published yet.\n\n".into();
+    }
     let machine = &file.machine;
     let mut text = format!(
         "\nMeasured on {} cores ({}), {} GiB, {}, beside {}.\n\n",

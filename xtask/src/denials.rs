@@ -2,7 +2,9 @@
 //! allowed, in instructions under valgrind's callgrind. A program that tries what it may not must
 //! not be dearer for the node than one that does it.
 //!
-//! The build is the one that the tests have made, so only the ratios mean something.
+//! The build is the one that the tests have made, so only the ratios mean something. What the
+//! system does is not counted: of a bind, that is most of what is allowed, and nothing of what is
+//! denied.
 
 use std::path::Path;
 
@@ -11,8 +13,6 @@ use anyhow::{Result, bail, ensure};
 use crate::instructions::{Question, cache, skipped};
 use crate::workspace::{self, Profile, root, target_dir};
 
-/// How much a denied call may take of an allowed one, in percent.
-const SHARE_MAX: u64 = 110;
 /// How often the call is made: the difference is counted.
 const SIZES: [u64; 2] = [1_000, 5_000];
 
@@ -24,20 +24,29 @@ struct Row {
     flags: &'static [&'static str],
     /// What is taken away in the second.
     denied: &'static str,
+    /// How much of the allowed call the denied one may take, in percent.
+    share_max: u64,
 }
 
 const ROWS: [Row; 6] = [
-    Row { what: "look up a name", letter: "n", flags: &[], denied: "names" },
-    Row { what: "read the clock", letter: "c", flags: &[], denied: "clocks" },
-    Row { what: "8 random bytes", letter: "r", flags: &[], denied: "random" },
+    Row { what: "look up a name", letter: "n", flags: &[], denied: "names", share_max: 125 },
+    Row { what: "read the clock", letter: "c", flags: &[], denied: "clocks", share_max: 125 },
+    Row { what: "8 random bytes", letter: "r", flags: &[], denied: "random", share_max: 125 },
     Row {
         what: "write a byte to null",
         letter: "w",
         flags: &["--redirect", "stdout=null"],
         denied: "stdout",
+        share_max: 125,
     },
-    Row { what: "is a process alive", letter: "i", flags: &[], denied: "inspect:descendants" },
-    Row { what: "bind and close UDP", letter: "u", flags: &[], denied: "bind:*" },
+    Row {
+        what: "is a process alive",
+        letter: "i",
+        flags: &[],
+        denied: "inspect:descendants",
+        share_max: 125,
+    },
+    Row { what: "bind and close UDP", letter: "u", flags: &[], denied: "bind:*", share_max: 160 },
 ];
 
 /// The chore.
@@ -59,14 +68,14 @@ pub fn run(args: &[String]) -> Result<()> {
         ensure!(allowed > 0, "nothing was counted of: {}", row.what);
         let share = denied * 100 / allowed;
         println!("  {:22} {allowed:>8} {denied:>8}  {share} %", row.what);
-        if share > SHARE_MAX {
+        if share > row.share_max {
             dearer.push(row.what);
         }
     }
     if dearer.is_empty() {
         return Ok(());
     }
-    bail!("more than {SHARE_MAX} % of what is allowed: {}", dearer.join(", "))
+    bail!("dearer than it should be beside what is allowed: {}", dearer.join(", "))
 }
 
 impl Row {

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::common::runtime;
+use crate::common::{passes, runtime};
 use crate::service::{Service, alone, descriptors, leaves_nothing};
 
 /// Sets the limit of descriptors until it is dropped.
@@ -87,6 +87,30 @@ fn without_descriptors_calls_give_errors_and_with_them_they_work_again() {
         service.wait_until_done();
         drop(limit);
     });
+}
+
+#[test]
+fn a_process_needs_no_descriptor() {
+    let _turn = alone();
+    let spawns = || {
+        passes(
+            r#"(func (export "child") (param $root i64)
+                (call $tell (local.get $root) (i64.const 0) (i64.const 5)))
+            (func (export "_start") (local $i i32)
+                (loop $more
+                    (drop (call $spawn_for_me (i64.const 0) @"child"))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br_if $more (i32.lt_u (local.get $i) (i32.const 300))))
+                (loop $more
+                    (call $expect (i64.const 5))
+                    (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+                    (br_if $more (local.get $i))))"#,
+        );
+    };
+    // What is opened once is open.
+    spawns();
+    let _limit = Limit::set(0);
+    spawns();
 }
 
 #[test]
