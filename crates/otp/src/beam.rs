@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,6 +15,9 @@ use crate::erl::ErlError;
 
 /// Far longer than any program takes.
 const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// No frame has more bytes. Four letters, read as a length, are a larger number.
+const FRAME_BYTES_MAX: u32 = 64 << 20;
 
 /// A process of `erl`. A frame is bytes behind their length as four bytes.
 pub(crate) struct Beam {
@@ -40,6 +43,8 @@ impl Beam {
             .args(["-noinput", "-pa"])
             .arg(folder.path())
             .args(["-s", modules[0], "main"])
+            // What ends it may be a part of what is played.
+            .env("ERL_CRASH_DUMP_SECONDS", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -69,6 +74,20 @@ impl Beam {
             self.input.write_all(part)?;
         }
         self.input.flush()
+    }
+
+    /// All frames that come until it ends.
+    pub(crate) fn receive_all(&mut self) -> Result<Vec<Vec<u8>>, ErlError> {
+        let mut frames = Vec::new();
+        loop {
+            match self.frames.recv_timeout(WATCHDOG) {
+                Ok(frame) => frames.push(frame),
+                Err(RecvTimeoutError::Disconnected) => return Ok(frames),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(ErlError::Silent(format!("and does not end, after {frames:?}")));
+                }
+            }
+        }
     }
 
     /// The next frame that comes.
@@ -106,7 +125,12 @@ fn missing(error: io::Error) -> ErlError {
 fn read_frame(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
-    let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+    let length = u32::from_be_bytes(length);
+    if length > FRAME_BYTES_MAX {
+        // Its last words, which are for people.
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut frame = vec![0; length as usize];
     from.read_exact(&mut frame)?;
     Ok(frame)
 }

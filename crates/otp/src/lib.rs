@@ -13,6 +13,7 @@
 //! * every runner plays exactly the steps that are written, and writes down what it saw.
 #![forbid(unsafe_code)]
 
+pub mod applications;
 mod beam;
 pub mod behaviours;
 pub mod board;

@@ -11,6 +11,7 @@
 
 use std::process::ExitCode;
 
+use lunatic_otp::applications;
 use lunatic_otp::behaviours::{
     self,
     players::{Library, Oracle},
@@ -77,6 +78,12 @@ fn behaviours(seed: u64, count: u64) -> Result<(), Failure> {
         return Err(failures.join("\n").into());
     }
     println!("{} behaviour scenarios: OTP's modules and the library do the same", scenarios.len());
+    let scenarios = applications::load()?;
+    let failures = applications::failures(&scenarios, &library, true);
+    if !failures.is_empty() {
+        return Err(failures.join("\n").into());
+    }
+    println!("{} scenarios of applications: OTP and the library do the same", scenarios.len());
     let seeds = seed..seed.saturating_add(count);
     if let Some(text) = behaviours::smallest_difference(&mut oracle, &library, seeds) {
         return Err(text.into());

@@ -2,11 +2,13 @@
 //!
 //! The scenario comes as the first argument, lines of words (src/behaviours/script.rs of the
 //! harness says which); the trace goes to standard output, a line for each step: what was told,
-//! what the step gave, who ended. erl/behaviours.erl does the same with OTP.
+//! what the step gave, who ended. erl/behaviours.erl does the same with OTP. Scenarios of
+//! applications tell what happens as it does.
 //!
 //! What must stay true: after each step this waits until nothing moves any more, and never for a
 //! time.
 
+mod applications;
 mod events;
 mod groups;
 mod machines;
@@ -25,6 +27,9 @@ use supervision::Supervision;
 fn main() {
     lunatic::process::trap_exit(true);
     let scenario = std::env::args().next().expect("the scenario is the first argument");
+    if scenario.starts_with("app ") {
+        return applications::play(&scenario);
+    }
     recorder::start();
     let mut supervision = Supervision::default();
     let mut servers = Servers::default();

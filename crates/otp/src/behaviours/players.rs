@@ -109,6 +109,21 @@ impl Library {
         self.play_within(script, mutation, WATCHDOG)
     }
 
+    /// Plays a scenario of applications: what it tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`play`](Library::play).
+    pub fn play_applications(&self, text: &str) -> Result<Trace, String> {
+        let seen = self.output(text.to_owned(), 0, WATCHDOG)?;
+        let mut told: Trace = seen.lines().map(str::to_owned).collect();
+        // The end of the guest stops what still runs, which is no part of the scenario.
+        if let Some(last) = told.iter().position(|line| line == "all is played") {
+            told.truncate(last + 1);
+        }
+        Ok(told)
+    }
+
     /// The same for a guest that is expected to hang now and then.
     ///
     /// # Errors
@@ -120,10 +135,15 @@ impl Library {
         mutation: usize,
         time: Duration,
     ) -> Result<Trace, String> {
+        self.output(text(script), mutation, time).map(|seen| trace(script, &seen))
+    }
+
+    /// What the guest writes that plays this text.
+    fn output(&self, text: String, mutation: usize, time: Duration) -> Result<String, String> {
         let environment = self.runtime.environment(1);
         let [output, errors] = [(); 2].map(|()| Arc::new(Capture::default()));
         let mut wasi = WasiConfig::default();
-        for arg in [text(script), mutation.to_string()] {
+        for arg in [text, mutation.to_string()] {
             wasi.push_arg(arg).map_err(|error| error.to_string())?;
         }
         wasi.set_stdout(output.clone());
@@ -140,7 +160,7 @@ impl Library {
         let end = end.recv_timeout(time);
         environment.kill_all();
         match end {
-            Ok(ExitReason::Normal) => Ok(trace(script, &output.text())),
+            Ok(ExitReason::Normal) => Ok(output.text()),
             Ok(reason) => Err(format!("the guest ended with {reason:?}\n{}", errors.text())),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 Err(format!("the guest hangs\n{}", errors.text()))
