@@ -1,5 +1,5 @@
 //! `cargo xtask denials`: what a call costs that is denied, beside the same call where it is
-//! allowed, in instructions under valgrind's callgrind. A program that tries what it may not must
+//! allowed, in instructions as valgrind counts them. A program that tries what it may not must
 //! not be dearer for the node than one that does it.
 //!
 //! The build is the one that the tests have made, so only the ratios mean something. What the
