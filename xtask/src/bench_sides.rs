@@ -140,6 +140,12 @@ impl Sides {
         let Some(mut command) = self.command(side, ask) else {
             return Ok(None);
         };
+        if let Ask::Waiting(size @ MANY..) | Ask::Crowd(size @ MANY..) = ask
+            && let Some(refused) = self.too_many(side, size)?
+        {
+            println!("  {}: {refused}", side.name());
+            return Ok(None);
+        }
         let values = |answer: &Value, keys: &[&str]| -> Result<Option<Vec<f64>>> {
             keys.iter().map(|key| number(answer, key)).collect::<Result<_>>().map(Some)
         };
@@ -206,7 +212,7 @@ impl Sides {
             Side::Erl => {
                 let mut command = Command::new("erl");
                 // More processes than it allows by default.
-                if matches!(ask, Ask::Waiting(200_000..) | Ask::Crowd(200_000..)) {
+                if matches!(ask, Ask::Waiting(MANY..) | Ask::Crowd(MANY..)) {
                     command.args(["+P", "2000000"]);
                 }
                 command.args(["-noshell", "-pa"]).arg(self.erl.as_ref().ok()?);
@@ -223,6 +229,18 @@ impl Sides {
             }
             Side::Guarded | Side::Bare | Side::Bounds | Side::Native => None,
         }
+    }
+
+    /// Why so many processes are not asked for: the machine has no memory for them.
+    fn too_many(&self, side: Side, size: u64) -> Result<Option<String>> {
+        let Some(mut few) = self.command(side, Ask::Waiting(size / 100)) else { return Ok(None) };
+        let Some(waited) = bench_waiting::ask(&mut few, size / 100)? else { return Ok(None) };
+        let (needed, gib) = (waited.bytes * size as f64, f64::from(1 << 30));
+        let free = bench_waiting::available_bytes()? as f64;
+        Ok((needed * HEADROOM > free).then(|| {
+            let (needed, free) = (needed / gib, free / gib);
+            format!("{size} would take {needed:.1} GiB, and {free:.1} GiB are free: not asked")
+        }))
     }
 
     /// Bytes that processes with data have more than others.
@@ -308,6 +326,11 @@ fn letter(question: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// From so many processes on it is looked first whether there is memory for them.
+const MANY: u64 = 200_000;
+/// So much more memory than they take must be free.
+const HEADROOM: f64 = 1.05;
 
 fn folder() -> PathBuf {
     target_dir().join("bench")

@@ -1,6 +1,7 @@
 //! Memory of processes that wait: a program says `ready` without them and with them, its memory is
 //! looked at both times from outside, and then it wakes and ends them all.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -36,6 +37,14 @@ pub fn ask(command: &mut Command, size: u64) -> Result<Option<Waited>> {
     let waited =
         waited.with_context(|| format!("`{}` failed ({status})", shell::printable(command)))?;
     Ok(Some(waited))
+}
+
+/// Bytes of memory that programs can still take.
+pub fn available_bytes() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("the system tells nothing of memory")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kib.context("/proc/meminfo has no MemAvailable")? << 10)
 }
 
 struct Asked {

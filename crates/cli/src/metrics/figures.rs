@@ -65,6 +65,8 @@ fn messages(text: &mut Text, figures: &Figures) {
 
 fn memory(text: &mut Text, figures: &Figures) {
     let Figures { memories, stacks, .. } = figures;
+    let help = "Instances of ended processes, with memory and stack, that wait for the next ones.";
+    one(text, "lunatic_instances_waiting", Kind::Gauge, help, figures.instances_waiting);
     let families = [
         (
             "lunatic_slab_slots",
