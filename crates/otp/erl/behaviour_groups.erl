@@ -39,7 +39,10 @@ do(members, [Scope, Key]) ->
 do(keys, [Scope]) ->
     Keys = fun() ->
         case get({groups, Scope}) of
-            global -> [Key || {S, Key} <- global:registered_names(), S =:= Scope];
+            %% A name that is still listed may be that of a process that has just ended.
+            global ->
+                [Key || {S, Key} <- global:registered_names(), S =:= Scope,
+                    is_pid(global:whereis_name({S, Key}))];
             _ -> pg:which_groups(Scope)
         end
     end,
