@@ -144,6 +144,8 @@ impl File {
                 (times, max, format!("ratio at most {max:.2} x that of {row} ({times:.2})"))
             }
         };
+        // So that what is written is read again as the same number.
+        let value = (value * 1e4).round() / 1e4;
         Some(Judged { text, value, max, met: value <= max })
     }
 
