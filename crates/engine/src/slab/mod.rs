@@ -12,7 +12,8 @@
 //!
 //! Under them: `arena` hands out slots of one size and takes them back, `budget` counts and
 //! limits, `wipe` makes used memory read as zero again, and one platform module (`linux`, `unix`,
-//! `windows`, all with the same functions) talks to the system.
+//! `windows`, all with the same functions; `plain` has what only Linux can do, undone) talks to the
+//! system.
 //!
 //! What must stay true:
 //!
@@ -44,6 +45,8 @@ mod wipe;
 mod linux;
 #[cfg(target_os = "linux")]
 use linux as platform;
+#[cfg(not(target_os = "linux"))]
+mod plain;
 #[cfg(unix)]
 mod unix;
 #[cfg(all(unix, not(target_os = "linux")))]

@@ -6,7 +6,12 @@
 
 #![cfg_attr(target_os = "linux", allow(dead_code))] // Linux replaces the portable half.
 
-use super::wipe::Dirty;
+#[cfg(not(target_os = "linux"))]
+pub use super::plain::{
+    dirty_pages, give_back_heap, install_guards, lazy_works, relocate, remove_guards,
+    tells_dirty_pages,
+};
+
 use std::io;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -28,10 +33,6 @@ pub fn page_bytes() -> usize {
         usize::try_from(answer).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
     })
 }
-
-/// Gives back whole pages of the heap that hold nothing any more: left to the allocator here.
-#[cfg(not(target_os = "linux"))]
-pub fn give_back_heap() {}
 
 /// What this system offers, for people: what is done, and how.
 #[cfg(not(target_os = "linux"))]
@@ -89,48 +90,6 @@ pub unsafe fn protect_guard(base: NonNull<u8>, bytes: usize) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// Which pages of the range may hold something else than zero: unknown here.
-///
-/// # Safety
-/// As for [`decommit`].
-pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> Option<Dirty> {
-    None
-}
-
-/// Whether touching a guard can bring its page: not here.
-pub fn lazy_works() -> bool {
-    false
-}
-
-/// Makes all pages of the range guards: not possible here.
-///
-/// # Safety
-/// None.
-pub unsafe fn install_guards(_base: *mut u8, _bytes: usize) -> bool {
-    false
-}
-
-/// Makes pages of guards: there are none here.
-///
-/// # Safety
-/// None.
-pub unsafe fn remove_guards(_base: *mut u8, _bytes: usize) -> bool {
-    false
-}
-
-/// Whether [`dirty_pages`] has answers.
-pub fn tells_dirty_pages() -> bool {
-    false
-}
-
-/// Moves the pages of one range to another: not possible here.
-///
-/// # Safety
-/// As for [`decommit`], for both ranges.
-pub unsafe fn relocate(_from: NonNull<u8>, _to: NonNull<u8>, _bytes: usize) -> bool {
-    false
 }
 
 /// # Safety

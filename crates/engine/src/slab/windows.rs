@@ -4,7 +4,11 @@
 //! holds one slot only (`CHUNKS_HOLD_MANY_SLOTS`). Wasmtime makes its own fiber stacks here, so
 //! guard pages are offered for completeness. Dirty pages are unknown and nothing is relocated.
 
-use super::wipe::Dirty;
+pub use super::plain::{
+    dirty_pages, give_back_heap, install_guards, lazy_works, relocate, remove_guards,
+    tells_dirty_pages,
+};
+
 use std::ffi::c_void;
 use std::io;
 use std::ptr::NonNull;
@@ -38,9 +42,6 @@ pub fn reserve(bytes: usize, _huge_pages: bool) -> io::Result<NonNull<u8>> {
     let base = unsafe { VirtualAlloc(std::ptr::null_mut(), bytes, kind, PAGE_READWRITE) };
     NonNull::new(base.cast()).ok_or_else(io::Error::last_os_error)
 }
-
-/// Gives back whole pages of the heap that hold nothing any more: left to the allocator here.
-pub fn give_back_heap() {}
 
 /// What this system offers, for people: what is done, and how.
 pub fn paths() -> [(&'static str, &'static str); 4] {
@@ -98,46 +99,4 @@ pub unsafe fn protect_guard(base: NonNull<u8>, bytes: usize) -> io::Result<()> {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-/// Which pages of the range may hold something else than zero: unknown here.
-///
-/// # Safety
-/// As for [`decommit`].
-pub unsafe fn dirty_pages(_base: NonNull<u8>, _bytes: usize, _pages: usize) -> Option<Dirty> {
-    None
-}
-
-/// Whether touching a guard can bring its page: not here.
-pub fn lazy_works() -> bool {
-    false
-}
-
-/// Makes all pages of the range guards: not possible here.
-///
-/// # Safety
-/// None.
-pub unsafe fn install_guards(_base: *mut u8, _bytes: usize) -> bool {
-    false
-}
-
-/// Makes pages of guards: there are none here.
-///
-/// # Safety
-/// None.
-pub unsafe fn remove_guards(_base: *mut u8, _bytes: usize) -> bool {
-    false
-}
-
-/// Whether [`dirty_pages`] has answers.
-pub fn tells_dirty_pages() -> bool {
-    false
-}
-
-/// Moves the pages of one range to another: not possible here.
-///
-/// # Safety
-/// As for [`decommit`], for both ranges.
-pub unsafe fn relocate(_from: NonNull<u8>, _to: NonNull<u8>, _bytes: usize) -> bool {
-    false
 }
